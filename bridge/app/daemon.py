@@ -36,6 +36,7 @@ from bridge.config import Config, ConfigError, doors_of, editable_networks, link
 from bridge.http import health as http_health
 from bridge.http import server
 from bridge.http.peers import Proxies
+from bridge.irc.puppets.identd import Identd
 from bridge.lib.files import Stamp
 from bridge.model.event import BOTS, DESK, Event, Room
 from bridge.model.health_told import in_full
@@ -109,6 +110,7 @@ class _Daemon:
         self._users = users
         self._store = store
         self._group = group
+        self._identd = Identd()
         self._rng = random.Random()  # noqa: S311  (jitter, no secret)
         self._sessions = Sessions(users, time.time, config.users.session)
         doors = doors_of(config)
@@ -289,7 +291,7 @@ class _Daemon:
     async def _begin_network(self, name: str, lease: Lease, *, needed: bool) -> None:
         await record_commands(self._config, name, self._users.audit)
         rooms = self._gate.links.rooms(name)
-        network = wiring.network(self._config, name, rooms, lease, self._rng, self._gate)
+        network = wiring.network(self._config, name, rooms, lease, self._rng, self._gate, self._identd)
         await self._running.start(network, lease, needed=needed)
 
     async def _reload(self) -> Json:

@@ -20,6 +20,7 @@ from bridge.app.homes import Homes
 from bridge.config import BotSection, Config, Hears
 from bridge.http.links import new_key
 from bridge.irc.client import IrcNetwork
+from bridge.irc.puppets.identd import Identd
 from bridge.irc.settings import IrcSettings
 from bridge.matrix.client import MatrixNetwork
 from bridge.matrix.settings import MatrixSettings
@@ -38,7 +39,9 @@ _LARGEST_UPLOAD = 20_000_000  # bytes of a file that is fetched for a preview: i
 _TYPING = 1.0  # most seconds that showing it may delay an answer
 
 
-def network(config: Config, name: str, rooms: Sequence[Room], lease: Lease, rng: random.Random, gate: Gate) -> Network:
+def network(
+    config: Config, name: str, rooms: Sequence[Room], lease: Lease, rng: random.Random, gate: Gate, identd: Identd
+) -> Network:
     """The network that the config calls `name`, not connected yet. While the store is full, it waits before it sends
     what has to be stored first."""
     match config.networks[name]:
@@ -66,6 +69,7 @@ def network(config: Config, name: str, rooms: Sequence[Room], lease: Lease, rng:
                 is_ours=lease.valid,
                 members=gate,
                 greets=gate.greets,
+                identd=identd,
             )
         case _ as never:
             assert_never(never)

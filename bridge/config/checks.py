@@ -36,6 +36,9 @@ def credentials(document: Document) -> Iterator[Problem]:
                 yield from _sasl(document, (*place, "sasl"), sasl)
             if isinstance(nickserv := network.get("nickserv"), dict):
                 yield from _one_of(document, (*place, "nickserv"), nickserv, _PASSWORD, needed=1)
+            puppets = network.get("puppets")
+            if isinstance(puppets, dict) and isinstance(webirc := puppets.get("webirc"), dict):
+                yield from _one_of(document, (*place, "puppets", "webirc"), webirc, _PASSWORD, needed=1)
             keys = network.get("channel_keys")
             for channel, key in (_mappings(keys) if isinstance(keys, dict) else {}).items():
                 yield from _one_of(document, (*place, "channel_keys", channel), key, _PASSWORD, needed=1)

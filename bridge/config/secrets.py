@@ -96,6 +96,9 @@ def _places(document: Document) -> list[tuple[Place, dict[str, object]]]:
         sections.append((("networks", name), network))
         if isinstance(network, dict):
             sections += [(("networks", name, kind), network.get(kind)) for kind in ("sasl", "nickserv")]
+            puppets = network.get("puppets")
+            if isinstance(puppets, dict):
+                sections.append((("networks", name, "puppets", "webirc"), puppets.get("webirc")))
             keys = network.get("channel_keys")
             for channel, key in (keys if isinstance(keys, dict) else {}).items():
                 sections.append((("networks", name, "channel_keys", channel), key))

@@ -25,6 +25,7 @@ from bridge.config.document import dotted
 from bridge.config.problems import Problem
 from bridge.config.values import IgnorePattern, Members, RoomName, UserName
 from bridge.irc.login_settings import NickServ, Sasl
+from bridge.irc.puppets.origin_settings import Webirc
 from bridge.irc.puppets.settings import PuppetSettings
 from bridge.irc.settings import ChannelKey, FloodBudget, IrcSettings
 from bridge.lib import hosts
@@ -487,6 +488,7 @@ SECTIONS: Mapping[str, type[Section]] = MappingProxyType(
         "networks.irc.channel_keys.*": ChannelKey,
         "networks.irc.flood": FloodBudget,
         "networks.irc.puppets": PuppetSettings,
+        "networks.irc.puppets.webirc": Webirc,
         "links.*": LinkSection,
         "links.*.welcome": WelcomeSection,
         "links.*.guest_budget": GuestBudgetSection,

@@ -256,6 +256,15 @@ class IrcSettings(NamedSection):
             raise ValueError(_PLAINTEXT)
         return proxy
 
+    @field_validator("puppets")
+    @classmethod
+    def _seen_source(cls, puppets: PuppetSettings, info: ValidationInfo) -> PuppetSettings:
+        if info.data.get("proxy_") is not None:
+            for key in ("source", "identd"):
+                if getattr(puppets, key) is not None:
+                    raise ValueError(f"{key}: through a proxy, servers see the proxy's address: keep one of the two")
+        return puppets
+
     @field_validator("tls")
     @classmethod
     def _safe_connection(cls, tls: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 (pydantic calls it so)

@@ -688,7 +688,7 @@ def test_the_example_with_its_optional_keys_enabled_has_only_alternatives_in_con
     environ = dict.fromkeys(("HOME_PASSWORD", "HOME_TOKEN", "HOME_RECOVERY", "LIBERA_PASS", "LIBERA_PASSWORD"), "x")
     environ["LIBERA_PROXY"] = "socks5://pond.social:1080"
     secret(folder, "libera", "quack")
-    for name in ("token", "server", "recovery", "nickserv"):
+    for name in ("token", "server", "recovery", "nickserv", "webirc"):
         secret(folder, name, "quack")
     secret(folder, "proxy", "socks5://pond.social:1080")
     (folder / "ca.pem").touch()
@@ -881,6 +881,9 @@ def test_channel_keys_and_commands_before_joining_are_read_and_stand_nowhere_els
         ('channel_keys: {"#pond": {password: "egret words"}}', "a channel's key is one word, without commas"),
         ('pre_join: ["egret\\nAUTH goose"]', "must be one IRC command, such as `MODE {nick} +x`"),
         ("join_delay: 1h", "must be 5m at most"),
+        ("puppets: {webirc: {}}", "a secret is missing: one of password, password_file"),
+        ('puppets: {webirc: {password: "egret words"}}', "a WEBIRC password is one word"),
+        ("puppets: {webirc: {password: egret, addresses: fd00::/120}}", "fd00::/120 is too small to give each member"),
     ],
 )
 def test_what_is_wrong_with_them_is_told_without_quoting_them(folder: Path, more: str, wrong: str) -> None:
@@ -888,6 +891,17 @@ def test_what_is_wrong_with_them_is_told_without_quoting_them(folder: Path, more
     (line,) = problems(folder, text)
     assert wrong in line
     assert "egret" not in line
+
+
+def test_the_password_of_webirc_is_read_from_its_file_and_stands_nowhere_else(folder: Path) -> None:
+    secret(folder, "webirc", "swan")
+    more = "\n    puppets: {webirc: {password_file: secrets/webirc}}"
+    config = read(folder, re.sub(r"(\n    server: irc\.libera\.chat:6697\n)", more + r"\1", GOOD))
+    libera = config.networks["libera"]
+    assert isinstance(libera, IrcSettings)
+    assert libera.puppets.webirc is not None
+    assert libera.puppets.webirc.password == "swan"
+    assert "swan" not in repr(libera) + repr(config.plain)
 
 
 def test_a_link_takes_little_memory_and_those_with_the_same_rules_share_them(folder: Path) -> None:

@@ -89,6 +89,13 @@ def test_a_proxy_may_stand_in_a_file_and_is_no_secret_of_commands_that_do_not_lo
     assert "there is proxy already: keep one of the two" in only(folder, both)
 
 
+def test_through_a_proxy_members_have_no_address_of_their_own(folder: Path) -> None:
+    more = "proxy: 'socks5://proxy.pond.social:1080'\n    puppets: {source: 'fd00::/64'}"
+    asked = more.replace("source: 'fd00::/64'", "identd: '0.0.0.0:1113'")
+    assert "identd: through a proxy" in only(folder, but(SERVER, f"{SERVER}\n    {asked}"))
+    assert "servers see the proxy's address: keep one" in only(folder, but(SERVER, f"{SERVER}\n    {more}"))
+
+
 def test_a_readable_file_with_a_proxys_password_is_warned_of_and_one_without_is_not(folder: Path) -> None:
     for url, warned in (("socks5://127.0.0.1:1080", 0), ("socks5://duck:hunter2@127.0.0.1:1080", 1)):
         path = folder / "config.yaml"

@@ -59,7 +59,7 @@ async def says(us: Ours, who: Sender, text: str, *, kind: Kind = Kind.TEXT, how:
 
 @asynccontextmanager
 async def pond(
-    server: Process, *, allowlist: Allowlist | None = None, **changes: object
+    server: Process, /, *, allowlist: Allowlist | None = None, **changes: object
 ) -> AsyncGenerator[tuple[Ours, IrcPerson], None]:
     """Our adapter and bob, who sees what it says, in a channel where he is the operator."""
     puppets = {"connect_every": "off", **changes.pop("puppets", {})}  # type: ignore[dict-item]

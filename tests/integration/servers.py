@@ -42,14 +42,15 @@ def unique(word: str) -> str:
 
 class NgIrcd(Process):
     """ngIRCd 26: no IRCv3, no services, no flood limits; with `each`, so many connections from an address at most, with
-    `limits`, the flood limits that it has by default."""
+    `limits`, the flood limits that it has by default; `extra` are more lines of its options."""
 
     program = "ngircd"
     mask_host = HOST
     """It shows addresses, since it is told not to ask DNS."""
 
-    def __init__(self, folder: Path, *, each: int = 0, limits: bool = False) -> None:
+    def __init__(self, folder: Path, *, each: int = 0, limits: bool = False, extra: str = "") -> None:
         super().__init__(folder)
+        self._extra = extra
         self._each = each
         self._limits = limits
 
@@ -63,7 +64,7 @@ class NgIrcd(Process):
             f"Ports = {self.port}\nListen = {HOST}\n{owner}"
             f"[Limits]\nMaxConnectionsIP = {self._each}\nMaxJoins = 0\nMaxNickLength = 30\n"
             f"{'' if self._limits else 'MaxPenaltyTime = 0'}\n"
-            "[Options]\nIdent = no\nPAM = no\nDNS = no\n"
+            f"[Options]\nPAM = no\nDNS = no\n{self._extra or 'Ident = no'}\n"
         )
 
 

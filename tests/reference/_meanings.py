@@ -126,6 +126,8 @@ MEANINGS: Mapping[str, str] = {
     "private_conversation": "Somebody began a private conversation with the bridge.",
     "private_conversation_over": "A private conversation ended.",
     "reaction_refused": "The homeserver did not take a reaction; messages go on.",
+    "identd_failed": "The port of the identd is taken, or may not be used; it is tried again each minute.",
+    "identd_listens": "The identd listens: servers can ask it for the user names of members.",
     "puppet_barred": "A member's own connection may not join a channel; the bridge says their words there.",
     "puppet_offline": "A member's own connection has ended; with the reason.",
     "puppet_online": "A member has a connection of their own on an IRC network, as `nick`.",

@@ -32,6 +32,7 @@ _MORE: Mapping[str, str] = {
     "links.preview": "../configuration.md#previews",
     "media.cache": "../how-to/reverse-proxy.md#the-cache-of-files",
     "networks.irc.sasl": "../configuration.md#logging-in-to-services",
+    "networks.irc.puppets.webirc": "../puppets.md#how-a-network-tells-them-apart",
     "networks.irc.nickserv": "../configuration.md#logging-in-to-services",
     "networks.irc.tls_fingerprints": "../networks.md#a-certificate-of-ones-own",
     "networks.matrix.encryption": "../encryption.md",

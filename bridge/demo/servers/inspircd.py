@@ -25,8 +25,8 @@ _SERVICES_MODULES = ("spanningtree", "hidechans", "sasl", "svshold", "globops", 
 class InspIRCd(Process):
     """`modes` are what a new channel gets: 'o' makes its founder its operator, 'notH 500:1h' adds channel history.
     `tls` names a certificate and its key (PEM), for a second port `tls_port`. `services` opens `services_port`, on
-    which Anope may link. `extra` is appended to the configuration; `sid` tells linked servers apart. The operator's
-    name and password are both root.
+    which Anope may link. `extra` is appended to the configuration; `sid` tells linked servers apart. With `ident`, it
+    asks the machines of clients for their user names. The operator's name and password are both root.
     """
 
     program = "inspircd"
@@ -44,6 +44,7 @@ class InspIRCd(Process):
         tls: tuple[Path, Path] | None = None,
         services: bool = False,
         extra: str = "",
+        ident: bool = False,
     ) -> None:
         super().__init__(folder)
         self.name = name
@@ -54,20 +55,23 @@ class InspIRCd(Process):
         self._modes = modes
         self._tls = tls
         self._extra = extra
+        self._ident = ident
 
     def command(self) -> Sequence[str]:
         path = which(self.program) or self.program
         return (path, "--nofork", "--nopid", "--runasroot", "--config", str(self.folder / "inspircd.conf"))
 
     def prepare(self) -> None:
-        lines = [*self._base(), *_load(_MODULES), *self._secure(), *self._services(), self._extra]
+        modules = (*_MODULES, "ident") if self._ident else _MODULES
+        lines = [*self._base(), *_load(modules), *self._secure(), *self._services(), self._extra]
         (self.folder / "inspircd.conf").write_text("\n".join(lines) + "\n")
 
     def _base(self) -> list[str]:
+        asks = "yes" if self._ident else "no"
         return [
             f'<server name="{self.name}" description="A pond" id="{self._sid}" network="testnet">',
             f'<bind address="{HOST}" port="{self.port}" type="clients">',
-            '<connect allow="*" resolvehostnames="no" useident="no" recvq="1048576" hardsendq="16777216"'
+            f'<connect allow="*" resolvehostnames="no" useident="{asks}" recvq="1048576" hardsendq="16777216"'
             ' softsendq="1048576" timeout="20" pingfreq="120" localmax="10000" globalmax="10000" maxchans="1000"'
             f" {self._limits}>",
             '<class name="all" commands="*" privs="*" usermodes="*" chanmodes="*"><type name="NetAdmin" classes="all">',

@@ -1,6 +1,7 @@
 """Opens a connection to the server (TCP, TLS), or says why there is none."""
 
 import asyncio
+import socket
 import ssl
 from asyncio import StreamReader, StreamWriter
 from collections.abc import Awaitable
@@ -10,8 +11,9 @@ from typing import Any, Protocol
 import structlog
 
 from bridge.irc.backoff import Ending
-from bridge.irc.dialing import pins, proxies, tls
+from bridge.irc.dialing import pins, proxies, sources, tls
 from bridge.irc.dialing.servers import Address
+from bridge.irc.dialing.sources import Source
 from bridge.irc.settings import IrcSettings
 from bridge.irc.wire.line import MAX_LINE
 from bridge.lib.reasons import why
@@ -62,8 +64,9 @@ class Dial:
         self._reuse_context_s = reuse_context_s
         self._context: tuple[float, ssl.SSLContext] | None = None
 
-    async def open(self, to: Address) -> Dialed | Ending:
-        """Connect; return the connection, or an Ending that says why there is none."""
+    async def open(self, to: Address, source: Source | None = None) -> Dialed | Ending:
+        """Connect, from `source` instead of the network's `bind` if it is given; return the connection, or an Ending
+        that says why there is none."""
         try:
             context = await self._made_context() if to.tls else None
         except tls.Unusable as error:
@@ -71,17 +74,16 @@ class Dial:
         slow = asyncio.get_running_loop().call_later(UNANSWERED_S, self._complain, to) if context else None
         try:
             async with asyncio.timeout(_WITHIN):
-                reader, writer = await self._reached(to, context)
+                reader, writer = await self._reached(to, context, source)
         except ssl.SSLCertVerificationError as error:
             reason = f"the certificate of {to} is not trusted ({error.verify_message})"
             return Ending(f"{reason}: {_UNTRUSTED}", _UNTRUSTED_PAUSE)
         except TimeoutError:
-            return Ending(f"{to} did not answer within {_WITHIN:.0f} s")
+            return Ending(f"{to} did not answer{self._here(source)} within {_WITHIN:.0f} s")
         except OSError as error:
             if is_plain(error):
                 return Ending(f"{to} does not speak TLS: {_TLS_PORT}", _UNTRUSTED_PAUSE)
-            here = f" from {self._settings.bind}" if self._settings.bind is not None else ""
-            return Ending(f"cannot connect to {to}{here}: {why(error)}")
+            return Ending(f"cannot connect to {to}{self._here(source)}: {why(error)}")
         except UnicodeError:
             return Ending(f"cannot connect to {to}: no host can have this name", rejected=True)
         finally:
@@ -97,16 +99,30 @@ class Dial:
         self._context = (now, context) if self._reuse_context_s else None
         return context
 
-    async def _reached(self, to: Address, context: ssl.SSLContext | None) -> tuple[StreamReader, StreamWriter]:
+    def _here(self, source: Source | None) -> str:
+        """Where we connect from, if that is not left to the system."""
+        address = source.address if source is not None else self._settings.bind
+        return f" from {address}" if address is not None else ""
+
+    async def _reached(
+        self, to: Address, context: ssl.SSLContext | None, source: Source | None
+    ) -> tuple[StreamReader, StreamWriter]:
         settings = self._settings
         if settings.proxy is not None:
             passed_on = await proxies.connect(settings.proxy, to.host, to.port, settings.bind)
-            name = to.host if context else None
-            return await self._connect(None, None, ssl=context, limit=MAX_LINE, sock=passed_on, server_hostname=name)
+            return await self._spoken(to, context, passed_on)
+        if source is not None:
+            return await self._spoken(to, context, await sources.connect(to.host, to.port, source))
         options: dict[str, Any] = {} if settings.bind is None else {"local_addr": (settings.bind, 0)}
         return await self._connect(
             to.host, to.port, ssl=context, limit=MAX_LINE, happy_eyeballs_delay=_HAPPY_EYEBALLS_S, **options
         )
+
+    async def _spoken(
+        self, to: Address, context: ssl.SSLContext | None, connected: socket.socket
+    ) -> tuple[StreamReader, StreamWriter]:
+        name = to.host if context else None
+        return await self._connect(None, None, ssl=context, limit=MAX_LINE, sock=connected, server_hostname=name)
 
     def _judged(self, dialed: Dialed) -> Dialed | Ending:
         """The connection, if the server's certificate is pinned, or no pins are set. Nothing was written yet."""

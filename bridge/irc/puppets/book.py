@@ -19,8 +19,8 @@ Changes = Mapping[str, str | None]
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """The puppet of one user: its nick, its user name (see `nicks.username`), and the last nicks and hosts that it had,
-    the newest last."""
+    """The puppet of one user: its nick, the user name that others see (`nicks.username`, unless the server has it from
+    somewhere else), and the last nicks and hosts that it had, the newest last."""
 
     nick: str
     username: str
@@ -66,15 +66,20 @@ class Book:
                 tried.add(folded)
                 yield nick
 
-    def note(self, user: str, identity: str, nick: str, host: str, *, anew: bool = False) -> Changes:
-        """The puppet of `user` has that nick and host now ('': unknown yet). What has changed, to be remembered before
-        it says anything. It keeps its first nick, which it is asked for again, unless it is to be called so `anew`."""
+    def note(
+        self, user: str, identity: str, nick: str, host: str, *, anew: bool = False, username: str = ""
+    ) -> Changes:
+        """The puppet of `user` has that nick, host ('': unknown yet) and user name ('': as we gave it) now. What has
+        changed, to be remembered before it says anything. It keeps its first nick, which it is asked for again, unless
+        it is to be called so `anew`."""
         known = self.of(user)
-        entry = known or Entry(nick, nicks.username(identity))
+        username = username or nicks.username(identity)
+        entry = known or Entry(nick, username)
         masks = [mask for mask in entry.masks if mask != (nick, host)]
         if host:
             masks.append((nick, host))
-        entry = replace(entry, nick=nick if anew else entry.nick, masks=tuple(masks[-_MOST_MASKS:]))
+        kept = masks[-_MOST_MASKS:]
+        entry = replace(entry, nick=nick if anew else entry.nick, username=username, masks=tuple(kept))
         if entry == known:
             return {}
         self._keep(user.casefold(), entry)
@@ -86,13 +91,12 @@ class Book:
         nick, _, rest = mask.partition("!")
         user = rest.partition("@")[0]
         name = user[1:] if user[:1] in ("~", "*") else user
-        if name not in self._usernames:
+        named = [(owner, entry) for owner, entry in self._entries.items() if entry.username == name]
+        if len(named) != 1 or not nicks.is_username(name):
             return None
+        owner, entry = named[0]
         fold = self.casemapping.fold
-        for owner, entry in self._entries.items():
-            if entry.username == name and any(matches(fold(nick), fold(each)) for each in self._nicks(entry)):
-                return owner
-        return None
+        return owner if any(matches(fold(nick), fold(each)) for each in self._nicks(entry)) else None
 
     def user_of(self, username: str) -> str | None:
         """The user (casefolded) whose puppet has that user name."""

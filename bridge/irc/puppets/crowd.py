@@ -4,7 +4,7 @@ import asyncio
 import random
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -12,12 +12,14 @@ import structlog
 
 from bridge.irc.backoff import Ending, ReconnectPause
 from bridge.irc.dialect.operations import Voice
-from bridge.irc.dialing.dial import Dial
+from bridge.irc.dialing import sources
+from bridge.irc.dialing.dial import Dial, Dialed
 from bridge.irc.dialing.servers import Address
-from bridge.irc.puppets import nicks
+from bridge.irc.puppets import nicks, origins
 from bridge.irc.puppets.book import Book, Changes
 from bridge.irc.puppets.connection import Pace, PuppetConnection
 from bridge.irc.puppets.faces import Face, Faces
+from bridge.irc.puppets.identd import Identd
 from bridge.irc.puppets.session import (
     Barred,
     Closed,
@@ -206,6 +208,7 @@ class Puppets:
         tell: Tell,
         members: Members | None = None,
         hear: Hear = _hears_nothing,
+        identd: Identd | None = None,
     ) -> None:
         self._settings = settings
         self._dial = dial
@@ -215,6 +218,7 @@ class Puppets:
         self._tell = tell
         self.members = members or Everybody()
         self._hear = hear
+        self._identd = identd or Identd()
         self.book = Book({})
         self.faces = Faces(self.book)
         self._puppets: dict[str, Puppet] = {}
@@ -238,6 +242,11 @@ class Puppets:
 
     async def run(self) -> None:
         """Keep the puppets until it is cancelled: then they say goodbye."""
+        place = self._settings.puppets.identd
+        async with self._identd.listening(place) if place else nullcontext():
+            await self._run()
+
+    async def _run(self) -> None:
         async with asyncio.TaskGroup() as group:
             beating: asyncio.Task[None] | None = None
             while True:
@@ -411,21 +420,25 @@ class Puppets:
             return eyes
 
     async def _once(self, puppet: Puppet, eyes: Eyes) -> Closed:
-        dialed = await self._dial.open(eyes.server)
-        if isinstance(dialed, Ending):
-            return Closed(dialed.reason)
-        if self._is_retired(puppet):
-            dialed.writer.close()
-            return Closed("the puppet is not wanted any more")
+        with self._identd.pairs.owner(nicks.username(puppet.voice.identity)) as announce:
+            dialed = await self._dial.open(eyes.server, self._source(puppet, announce))
+            if isinstance(dialed, Ending):
+                return Closed(dialed.reason)
+            if self._is_retired(puppet):
+                dialed.writer.close()
+                return Closed("the puppet is not wanted any more")
+            return await self._speak(puppet, eyes, dialed)
+
+    async def _speak(self, puppet: Puppet, eyes: Eyes, dialed: Dialed) -> Closed:
         session = PuppetSession(self._identity(puppet, eyes), eyes.casemapping, self._is_free(puppet))
         connection = PuppetConnection(
             session, (dialed.reader, dialed.writer), lambda outcome: self._told(puppet, connection, outcome)
         )
-        puppet.connection, puppet.face = connection, Face("", puppet.face.username)
+        puppet.connection, puppet.face = connection, Face("", nicks.username(puppet.voice.identity))
         try:
             return await connection.run()
         except Unwritable as error:
-            return Closed(f"the server password cannot be sent: {error}")
+            return Closed(f"the password of the server or of WEBIRC cannot be sent: {error}")
         finally:
             self.faces.gone(puppet.face)
             puppet.connection = None
@@ -433,12 +446,22 @@ class Puppets:
             puppet.seen.clear()
             puppet.ring()
 
+    def _source(
+        self, puppet: Puppet, announce: Callable[[sources.Place, sources.Place], None]
+    ) -> sources.Source | None:
+        """From where the puppet connects, if that has to be known."""
+        settings = self._settings.puppets
+        if settings.source is not None:
+            return sources.Source(origins.address(settings.source, puppet.voice.identity), announce)
+        return sources.Source(self._settings.bind, announce) if settings.identd is not None else None
+
     def _identity(self, puppet: Puppet, eyes: Eyes) -> Identity:
         settings, voice = self._settings.puppets, puppet.voice
         length = eyes.nick_length or nicks.UNSAID
         names = self.book.names(settings.nick, voice.user, voice.identity, length)
         told = nicks.realname(settings.realname, voice.user, voice.identity)
-        return Identity(names, puppet.face.username, told, self._settings.password)
+        webirc = origins.webirc(settings.webirc, voice.identity)
+        return Identity(names, nicks.username(voice.identity), told, self._settings.password, webirc)
 
     def _is_free(self, puppet: Puppet) -> Callable[[str], bool]:
         def is_free(nick: str) -> bool:
@@ -459,9 +482,10 @@ class Puppets:
                 self._failures.pop(user.casefold(), None)
                 self._tell_nick(puppet)
                 log.info("puppet_online", network=network, user=user, nick=nick)
-            case Hosted(host):
-                puppet.noted = puppet.noted and host == puppet.host
-                puppet.host = host
+            case Hosted(host, username):
+                shown = username or puppet.face.username
+                puppet.noted = puppet.noted and (host, shown) == (puppet.host, puppet.face.username)
+                puppet.host, puppet.face.username = host, shown
             case Renamed(nick, asked):
                 puppet.face.nick, puppet.noted = nick, False
                 puppet.anew = puppet.anew or asked
@@ -544,7 +568,14 @@ class Puppets:
         if not puppet.noted:
             puppet.noted, anew, puppet.anew = True, puppet.anew, False
             voice = puppet.voice
-            changes = self.book.note(voice.user, voice.identity, puppet.face.nick, puppet.host, anew=anew)
+            changes = self.book.note(
+                voice.user,
+                voice.identity,
+                puppet.face.nick,
+                puppet.host,
+                anew=anew,
+                username=puppet.face.username,
+            )
             if changes:
                 self.faces.any = True
                 await self._keep(changes)

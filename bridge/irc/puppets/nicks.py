@@ -22,6 +22,7 @@ _ONE_LETTER = "qxlws"
 """Services of some networks have one letter."""
 _SEPARATORS = re.compile("[^a-z0-9]+")
 _USERNAME_BYTES = 5
+_USERNAME = re.compile("q[a-z2-7]{8}")
 _LONGEST_REALNAME = 50
 """Characters: servers cut the rest."""
 
@@ -63,6 +64,11 @@ def username(identity: str) -> str:
     """The user name of somebody's puppet, by which operators can ban one person: always the same, nine characters."""
     coded = b32encode(blake2b(identity.encode(errors="replace"), digest_size=_USERNAME_BYTES).digest())
     return f"q{coded.decode().lower()}"
+
+
+def is_username(name: str) -> bool:
+    """Whether a user name is one that `username` makes; some servers show another one."""
+    return _USERNAME.fullmatch(name) is not None
 
 
 def realname(template: str, name: str, identity: str) -> str:

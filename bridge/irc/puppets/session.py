@@ -3,7 +3,7 @@
 It hears nothing but what is about itself: what others say in its channels is skipped before it is decoded.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from bridge.irc.dialect.convert import speech
@@ -44,9 +44,10 @@ class Welcomed:
 
 @dataclass(frozen=True, slots=True)
 class Hosted:
-    """Others see the puppet with this host."""
+    """Others see the puppet with this host, and this user name ('': the one before)."""
 
     host: str
+    username: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,12 +134,14 @@ Outcome = (
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """How a puppet introduces itself. `nicks`: those to ask for, in turn. `password` is the server's own."""
+    """How a puppet introduces itself. `nicks`: those to ask for, in turn. `password` is the server's own. `webirc`: see
+    `origins.webirc`."""
 
     nicks: Iterable[str]
     username: str
     realname: str
     password: str | None = field(default=None, repr=False)
+    webirc: Sequence[str] = field(default=(), repr=False)
 
 
 class PuppetSession:
@@ -166,7 +169,9 @@ class PuppetSession:
         """The channels where the puppet is, folded."""
 
     def start(self) -> Iterator[Outcome]:
-        """The first lines."""
+        """The first lines. WEBIRC comes before all others."""
+        if self._identity.webirc:
+            yield Write(compose("WEBIRC", *self._identity.webirc), is_secret=True)
         if self._identity.password is not None:
             yield Write(compose("PASS", self._identity.password), is_secret=True)
         yield Write(compose("CAP", "LS", "302"))
@@ -274,7 +279,7 @@ class PuppetSession:
                 self._joining.discard(self._fold(channel))
                 self.channels.add(self._fold(channel))
                 if line.source.host:
-                    yield Hosted(line.source.host)
+                    yield Hosted(line.source.host, line.source.user.lstrip("~"))
                 yield Entered(channel)
             case "PART" if ours and self._fold(channel) in self.channels:
                 yield from self._removed(channel, "", one_line(line.param(1), _REASON))
@@ -284,7 +289,7 @@ class PuppetSession:
                 self.nick = line.param(0)
                 yield Renamed(self.nick, asked=self._fold(self.nick) in self._renames)
             case "CHGHOST" if ours and line.param(1):
-                yield Hosted(line.param(1))
+                yield Hosted(line.param(1), line.param(0).lstrip("~"))
             case "396" if line.param(1):
                 yield Hosted(line.param(1).rpartition("@")[2])
 

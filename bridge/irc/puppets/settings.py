@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from bridge.irc.puppets.origin_settings import Listen, Prefix, Webirc
 from bridge.lib.settings import Count, Duration, Lasting, Line, Section
 
 _NAME, _ID = "{name}", "{id}"
@@ -54,3 +55,12 @@ class PuppetSettings(Section):
     connect_every: Annotated[Lasting, AfterValidator(_spaced)] = Field(default="5s", validate_default=True)
     """How long to wait between two of these connections: networks throttle those who connect too fast. `off`: not at
     all."""
+    webirc: Webirc | None = None
+    """Tell the server an address of each member's own, if its admins have given the bridge a password for that
+    (WEBIRC)."""
+    source: Prefix | None = None
+    """A network (`2001:db8:1::/64`) that is routed to this machine: each member connects from an address of their own
+    in it, always the same one. With an IPv4 network, a few members may share one."""
+    identd: Listen | None = None
+    """Where to listen, as host:port, for servers that ask whose connection one is (RFC 1413): `0.0.0.0:1113`, to which
+    the system redirects port 113. `[::]:1113` is for IPv4, too. Several networks may name the same."""

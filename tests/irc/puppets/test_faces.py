@@ -152,6 +152,16 @@ def test_a_puppet_keeps_its_first_nick_and_asks_for_it_again() -> None:
     assert names(book, "ann")[0] == "ann-m"
 
 
+def test_the_user_name_that_the_server_shows_is_remembered_and_no_other_counts() -> None:
+    book = Book({})
+    book.note("ann", _ID, "ann", "h", username="pond")
+    faces = Faces(book)
+    assert faces.was_ours(line(":ann!pond@h PRIVMSG #pond :hi"))
+    assert not faces.was_ours(line(f":ann!{_USER}@h PRIVMSG #pond :hi"))
+    assert book.note("ann", _ID, "ann", "h")  # the server shows our own again
+    assert faces.was_ours(line(f":ann!{_USER}@h PRIVMSG #pond :hi"))
+
+
 def test_two_users_whose_names_the_server_takes_for_one_have_different_nicks() -> None:
     book = Book({})
     book.note("a[b", _ID, names(book, "a[b")[0], "h")

@@ -24,7 +24,7 @@ from bridge.irc.puppets.session import (
     Whispered,
 )
 from bridge.irc.session.farewells import Farewell
-from bridge.irc.wire.line import Line, Source, compose
+from bridge.irc.wire.line import Line, Source, compose, redacted
 from bridge.model.casemap import Casemapping
 
 
@@ -85,6 +85,17 @@ def test_a_server_lets_it_in_once_however_often_it_says_so() -> None:
     assert talk.session.nick == "ann"
 
 
+def test_webirc_comes_before_everything_else_and_is_in_no_log() -> None:
+    """The WebIRC specification, "Format"."""
+    identity = Identity(["ann"], "q", "@ann:hs", "secret", ("word", "q", "fd71::5", "fd71::5"))
+    session = PuppetSession(identity, Casemapping.RFC1459, lambda _: True)
+    first, second, *_ = session.start()
+    assert first == Write(b"WEBIRC word q fd71::5 fd71::5\r\n", is_secret=True)
+    assert second == Write(b"PASS secret\r\n", is_secret=True)
+    assert "word" not in repr(identity)
+    assert redacted(b"WEBIRC word q fd71::5 fd71::5\r\n") == "WEBIRC [redacted]"
+
+
 def test_a_server_without_tags_lets_it_in_as_well() -> None:
     talk = Talk()
     talk.hears(":irc CAP * LS * :sasl", ":irc CAP * LS :batch", ":irc 001 ann :Welcome")
@@ -120,7 +131,7 @@ def test_it_knows_where_it_is_and_how_others_see_it() -> None:
     talk = Talk().online()
     talk.take(talk.session.join("#pond", "key"))
     assert talk.wrote[-1] == "JOIN #pond key"
-    assert talk.hears("@x=1 :ANN!~q@host JOIN :#Pond") == [Hosted("host"), Entered("#Pond")]
+    assert talk.hears("@x=1 :ANN!~q@host JOIN :#Pond") == [Hosted("host", "q"), Entered("#Pond")]
     assert talk.hears(":irc 396 ann cloak :is your host") == [Hosted("cloak")]
     assert talk.hears(":op!u@h KICK #pond ann :enough\x02\x07") == [
         Removed("#pond", "op", "enough\x02 ".replace("\x02", " "))
