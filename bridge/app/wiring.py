@@ -16,6 +16,7 @@ from bots.hosting.attending import Attending
 from bots.hosting.host import Hosted
 from bots.hosting.talks import Talks
 from bots.load import load_bot
+from bridge.admin.irc_logins import vault_of
 from bridge.app.homes import Homes
 from bridge.config import BotSection, Config, Hears
 from bridge.http.links import new_key
@@ -34,13 +35,22 @@ from bridge.relay.previews import Previews
 from bridge.relay.requests import RequestNews
 from bridge.rules.gate import Gate
 from bridge.store import Lease, PatientMemory, Store, stored
+from bridge.users import Users
+from bridge.users.logins import Logins
 
 _LARGEST_UPLOAD = 20_000_000  # bytes of a file that is fetched for a preview: it is in memory meanwhile
 _TYPING = 1.0  # most seconds that showing it may delay an answer
 
 
 def network(
-    config: Config, name: str, rooms: Sequence[Room], lease: Lease, rng: random.Random, gate: Gate, identd: Identd
+    config: Config,
+    name: str,
+    rooms: Sequence[Room],
+    lease: Lease,
+    rng: random.Random,
+    gate: Gate,
+    users: Users,
+    identd: Identd,
 ) -> Network:
     """The network that the config calls `name`, not connected yet. While the store is full, it waits before it sends
     what has to be stored first."""
@@ -68,6 +78,7 @@ def network(
                 memory=memory,
                 is_ours=lease.valid,
                 members=gate,
+                accounts=Logins(users, vault_of(config), name),
                 greets=gate.greets,
                 identd=identd,
             )

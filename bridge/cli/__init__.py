@@ -43,7 +43,7 @@ _GROUPS: Mapping[str, str] = MappingProxyType(
     }
 )
 """The first words of two-word verbs."""
-_IN_CHAT = ("login", "logout", "whoami", "passwd", "prove", "request")
+_IN_CHAT = ("login", "logout", "whoami", "passwd", "irc-login", "prove", "request")
 """The desk's commands that are no verbs (`bridge.admin.desk`)."""
 _HIDDEN = "users"
 """The chat's name for `list-users`. On the command line both work, and the overview shows `list-users`."""

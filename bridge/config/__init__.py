@@ -2,7 +2,7 @@
 
 from bridge.config.effective import effective
 from bridge.config.last import recall, remember
-from bridge.config.links import doors_of, editable_networks, links_of, private_networks
+from bridge.config.links import doors_of, editable_networks, links_of, private_networks, puppet_networks
 from bridge.config.load import check, load, load_settings
 from bridge.config.problems import ConfigError, Problem
 from bridge.config.settings import BotSection, Config, Hears, LinkSection
@@ -22,6 +22,7 @@ __all__ = [
     "load",
     "load_settings",
     "private_networks",
+    "puppet_networks",
     "recall",
     "remember",
 ]

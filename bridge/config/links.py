@@ -62,6 +62,13 @@ def private_networks(config: Config) -> frozenset[str]:
     return frozenset(name for name, network in config.networks.items() if network.tls or is_loopback(network.host))
 
 
+def puppet_networks(config: Config) -> frozenset[str]:
+    """The IRC networks on which members may have a connection of their own."""
+    with_puppets = (link for link in config.links.values() if link.puppets is Puppets.MEMBERS)
+    names = {room.network for link in with_puppets for room in link.rooms}
+    return frozenset(name for name in names if isinstance(config.networks.get(name), IrcSettings))
+
+
 def _one(known: dict[_T, _T], value: _T) -> _T:
     """The one of `known` that is equal to `value`, else `value`, known from now on."""
     return known.setdefault(value, value)

@@ -32,6 +32,7 @@ from bridge.irc.puppets.connection import Unseen, Verdict, line_of
 from bridge.irc.puppets.crowd import Bar, Members, Puppet, Puppets, is_of_ban
 from bridge.irc.puppets.faces import NotShown
 from bridge.irc.puppets.identd import Identd
+from bridge.irc.puppets.logins import Accounts
 from bridge.irc.puppets.session import Whispered
 from bridge.irc.puppets.whispering import Whispering
 from bridge.irc.readiness import Readiness
@@ -103,13 +104,14 @@ class IrcNetwork:
         connect: Connect = asyncio.open_connection,
         is_ours: Callable[[], bool] = lambda: True,
         members: Members | None = None,
+        accounts: Accounts | None = None,
         greets: Greets = greets_nobody,
         identd: Identd | None = None,
     ) -> None:
         """`is_ours`: whether this process is certainly the one that runs the network. While it is not, it does not
         connect: it would take the nick from the one that does. `members`: who may have a puppet; None: each member.
-        `greets`: of whom it is told that they were in a channel before we came. `identd`: that of the process, if
-        other networks have it, too."""
+        `accounts`: with which services accounts puppets log in; None: with none. `greets`: of whom it is told that they
+        were in a channel before we came. `identd`: that of the process, if other networks have it, too."""
         self._is_ours = is_ours
         self._greets = greets
         self.name = settings.name
@@ -148,6 +150,7 @@ class IrcNetwork:
             members=members,
             hear=self._hear_whisper,
             identd=identd,
+            accounts=accounts,
         )
         resends = settings.on_doubt == "resend"
         self._whispering = Whispering(self.name, self._puppets, self._eyes, resends=resends)

@@ -11,7 +11,7 @@ _MEANT = re.compile(
     r"[\W\d_]*+"  # a client's command prefix, a quotation mark, a list number
     r"(?:(?:msg|query|privmsg|notice|tell|whisper|w|m|q)\s++\S++\s++)?+"  # "/msg duck login ..." after a blank
     r"(?:[^:,]{1,64}[:,])?"  # "duck: login ..."
-    r"[\W\d_]*+(?P<verb>login|passwd|set-password)(?P<rest>[\s:]++\S.*|\s*+$)",
+    r"[\W\d_]*+(?P<verb>(?:(?:set-)?irc[-_ ]?)?login|passwd|set-password)(?P<rest>[\s:]++\S.*|\s*+$)",
     re.IGNORECASE,
 )
 _LOOKED_AT = 300
@@ -66,4 +66,4 @@ def _gives_one(line: str, after: str, *, private: bool, is_user: Callable[[str],
         return True
     if given[0].lower() in _PROSE and not is_user(given[0]):
         return False
-    return len(given) > 1 or (match["verb"].lower() != "login" and bool(given[0]))
+    return len(given) > 1 or (not match["verb"].lower().endswith("login") and bool(given[0]))

@@ -2,6 +2,7 @@
 
 from bridge.model.people import Role
 from bridge.users.contract import (
+    IrcLogin,
     Measure,
     MembershipRequest,
     Sanction,
@@ -13,6 +14,7 @@ from bridge.users.contract import (
 )
 
 __all__ = [
+    "IrcLogin",
     "Measure",
     "MembershipRequest",
     "Role",

@@ -1,7 +1,7 @@
 """The contract of the user database: users, their proven identities, and sanctions."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
@@ -10,15 +10,30 @@ from bridge.model.people import Identity, Role, Sender
 
 
 @dataclass(frozen=True, slots=True)
+class IrcLogin:
+    """A user's own services account on an IRC network, for their puppet. `sealed` is its password, which only
+    `bridge.users.vault` can open; never shown."""
+
+    network: str
+    account: str
+    sealed: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class User:
     """A person on the allowlist. `password` is an Argon2id hash, never shown. `puppet`: where a link has puppets, they
-    speak on IRC with a connection of their own."""
+    speak on IRC with a connection of their own; `logins` are their accounts there, one a network at most."""
 
     name: str
     role: Role = Role.MEMBER
     identities: tuple[Identity, ...] = ()
     password: str | None = None
     puppet: bool = True
+    logins: tuple[IrcLogin, ...] = ()
+
+    def login(self, network: str) -> IrcLogin | None:
+        """Their account on an IRC network."""
+        return next((each for each in self.logins if each.network == network), None)
 
 
 class Measure(StrEnum):
@@ -119,6 +134,11 @@ class Users(Protocol):
 
     def set_puppet(self, name: str, *, on: bool) -> None:
         """Set whether the user has a connection of their own on IRC, where a link has such."""
+        ...
+
+    def set_irc_login(self, name: str, network: str, login: IrcLogin | None) -> None:
+        """Set the user's services account on an IRC network, or take it back. Raises UsersError if there is none to
+        take back."""
         ...
 
     def link_identity(self, name: str, *identities: Identity) -> None:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from bridge.model.event import Room
 from bridge.model.people import Identity, Proof, Role
-from bridge.users.contract import Measure, MembershipRequest, Sanction, Standing, User, UsersError
+from bridge.users.contract import IrcLogin, Measure, MembershipRequest, Sanction, Standing, User, UsersError
 from bridge.users.identities import checked, checked_name
 from bridge.users.layout import Row
 from bridge.users.sanctions import checked_target
@@ -72,8 +72,17 @@ def opened(row: Row) -> Mapping[str, Any]:
 
 def of_user(user: User) -> dict[str, Any]:
     identities = [_of_identity(one) for one in user.identities]
-    made = {"name": user.name, "role": str(user.role), "identities": identities, "password": user.password}
-    return made if user.puppet else made | {"puppet": False}
+    made: dict[str, Any] = {
+        "name": user.name,
+        "role": str(user.role),
+        "identities": identities,
+        "password": user.password,
+    }
+    if not user.puppet:
+        made["puppet"] = False
+    if user.logins:
+        made["irc_logins"] = [asdict(login) for login in user.logins]
+    return made
 
 
 def of_request(request: MembershipRequest) -> dict[str, Any]:
@@ -113,7 +122,12 @@ def _user(document: Mapping[str, Any]) -> User:
         identities,
         None if password is None else str(password),
         puppet=document.get("puppet") is not False,
+        logins=tuple(_login(each) for each in document.get("irc_logins", ())),
     )
+
+
+def _login(document: Mapping[str, Any]) -> IrcLogin:
+    return IrcLogin(*(str(document[key]) for key in ("network", "account", "sealed")))
 
 
 def _identity(document: Mapping[str, Any]) -> Identity:

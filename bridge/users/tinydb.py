@@ -16,7 +16,7 @@ from bridge.model.patterns import is_pattern
 from bridge.model.people import Identity, Role, Sender
 from bridge.users import documents
 from bridge.users.audit import Audit
-from bridge.users.contract import MembershipRequest, Sanction, Standing, User, UsersError
+from bridge.users.contract import IrcLogin, MembershipRequest, Sanction, Standing, User, UsersError
 from bridge.users.identities import checked, distinct, new_name, on_network, same, same_name
 from bridge.users.index import Index
 from bridge.users.layout import Row, Tables
@@ -28,6 +28,8 @@ from bridge.users.storage import AtomicFile, Held
 _FORMAT = 2  # 1 had no sanctions: a program that knows only 1 would let banned people in. Requests, which came later,
 # need no 3: a program that does not know them leaves them as they are, and lets nobody in by them
 _META: Row = {"format": _FORMAT}
+_LEFT_OUT = ("puppet", "irc_logins")
+"""What a user's row has only where it is not what most users have."""
 _EMPTY: Tables = {"meta": {"1": _META}, "users": {}, "sanctions": {}, "requests": {}}
 
 
@@ -165,6 +167,16 @@ class TinyUsers:
     def set_puppet(self, name: str, *, on: bool) -> None:
         self._change(name, "set-puppet", "on" if on else "off", lambda user: replace(user, puppet=on))
 
+    def set_irc_login(self, name: str, network: str, login: IrcLogin | None) -> None:
+        def changed(user: User) -> User:
+            if login is None and user.login(network) is None:
+                raise UsersError(f"{user.name} has no account on {network}")
+            others = tuple(each for each in user.logins if each.network != network)
+            return replace(user, logins=(*others, *filter(None, [login])))
+
+        details = f"{network} {login.account}" if login is not None else f"{network} removed"
+        self._change(name, "set-irc-login", details, changed)
+
     def set_password(self, name: str, password: str | None) -> None:
         self._change(name, "set-password", "", lambda user: replace(user, password=password))
 
@@ -217,10 +229,11 @@ class TinyUsers:
 
         def decide(state: _State) -> _Change:
             nonlocal moved
-            before = [user for user in state.index.users if any(one.network == old for one in user.identities)]
-            after = [replace(user, identities=distinct(on_network(user.identities, old, new))) for user in before]
+            before = [user for user in state.index.users if _is_on(user, old)]
+            after = [_moved(user, old, new) for user in before]
             sanctions, requests = state.sanctions.on_network(old, new), state.requests.on_network(old, new)
             moved = sum(one.network == old for user in before for one in user.identities)
+            moved += sum(one.network == old for user in before for one in user.logins)
             moved += _unlike(sanctions.all, state.sanctions.all) + _unlike(requests.all, state.requests.all)
             if not moved:
                 return _Change("rename-network", "")
@@ -358,7 +371,7 @@ def _carried_out(change: _Change, tables: Tables, numbers: Mapping[str, int]) ->
         made = []
         for user in change.after:
             number = numbers[user.name] = free.get(same_name(user.name)) or next(fresh)
-            kept = {key: value for key, value in rows.get(number, {}).items() if key != "puppet"}
+            kept = {key: value for key, value in rows.get(number, {}).items() if key not in _LEFT_OUT}
             made.append(Document({**kept, **documents.of_user(user)}, number))
         users.insert_multiple(made)
         if change.sanctions is not None:
@@ -368,6 +381,19 @@ def _carried_out(change: _Change, tables: Tables, numbers: Mapping[str, int]) ->
             database.drop_table("requests")
             database.table("requests").insert_multiple(map(documents.of_request, change.requests.all))
     return held.tables, numbers
+
+
+def _is_on(user: User, network: str) -> bool:
+    """Whether anything of a user is about that network."""
+    return user.login(network) is not None or any(one.network == network for one in user.identities)
+
+
+def _moved(user: User, old: str, new: str) -> User:
+    logins = {each.network: each for each in user.logins}
+    if (login := logins.pop(old, None)) is not None:
+        logins[new] = replace(login, network=new)
+    identities = distinct(on_network(user.identities, old, new))
+    return replace(user, identities=identities, logins=tuple(logins.values()))
 
 
 def _unlike(some: Sequence[object], others: Sequence[object]) -> int:

@@ -16,6 +16,7 @@ from bridge.admin.desk import Desk
 from bridge.admin.desk.counter import Counter
 from bridge.admin.desk.guesses import By, Guesses, OwnGuesses, SharedGuesses
 from bridge.admin.desk.words import COMMANDS, ELSEWHERE, is_command
+from bridge.admin.irc_logins import vault_of
 from bridge.admin.verbs import VERBS
 from bridge.admin.verbs.office import Office, Terminal
 from bridge.config import Config, load_settings
@@ -30,6 +31,7 @@ from bridge.store import Commit
 from bridge.store.sqlite import SqliteStore
 from bridge.users import Measure, Role, Sanction, User, UsersError, passwords
 from bridge.users.codes import LASTS, OwnCodes, random_code
+from bridge.users.logins import Logins
 from bridge.users.sessions import Sessions
 from bridge.users.tinydb import TinyUsers
 from tests.events import HOME, LIBERA, OFTC, irc, matrix, said
@@ -345,6 +347,73 @@ async def test_no_answer_repeats_a_password_whatever_separates_the_words_of_a_lo
         assert "hunter2" not in await world.asks(matrix("alice"), line)
 
 
+def with_puppets(world: World, folder: Path, *, networks: str = "libera", oftc: str = "") -> None:
+    """Reload the configuration with puppets in the link, and a second network."""
+    rooms = ", ".join(f'"{name}/#pond"' for name in networks.split())
+    links = f'links: {{pond: {{rooms: ["home/#pond:hs", {rooms}], puppets: members}}}}'
+    more = f'  oftc: {{type: irc, server: "irc.oftc.net:6697", nick: duckling{oftc}}}\n'
+    (folder / "config.yaml").write_text(CONFIG.partition("links:")[0] + more + links)
+    world.desk.config = load_settings(folder / "config.yaml", {})
+
+
+async def test_a_member_gives_an_account_on_irc_and_takes_it_back(world: World, tmp_path: Path) -> None:
+    """The users file has the sealed password, the audit log neither."""
+    alice = matrix("alice")
+    assert "Nobody has a nick of their own" in await world.asks(alice, "irc-login al hunter2")
+    with_puppets(world, tmp_path)
+    assert "I know no account of yours" in await world.asks(alice, "irc-login")
+    said = await world.asks(alice, "irc-login al hunter2")
+    assert said.startswith("Your nick on libera logs in as al from your next words on")
+    opened = Logins(world.users, vault_of(world.desk.config), "libera").opened("alice")
+    assert opened == ("al", "hunter2")
+    assert "logs in as al on libera" in await world.asks(alice, "irc-login")
+    for file in (tmp_path / "data").iterdir():
+        assert "hunter2" not in file.read_text(errors="replace")
+    assert [(record.what, record.details) for record in world.users.audit.read()][-1] == (
+        "set-irc-login",
+        "alice libera al",
+    )
+    assert "forgotten" in await world.asks(alice, "irc-login off")
+    assert world.users.get("alice").logins == ()
+    assert "no account on libera" in await world.asks(alice, "irc-login libera off")
+
+
+async def test_with_several_networks_an_account_needs_the_networks_name(world: World, tmp_path: Path) -> None:
+    with_puppets(world, tmp_path, networks="libera oftc")
+    alice = matrix("alice")
+    for unclear in ("irc-login al hunter2", "irc-login elsewhere al hunter2", "irc-login", "irc-login off"):
+        assert "NETWORK ACCOUNT PASSWORD" in await world.asks(alice, unclear)
+    assert "Your nick on oftc" in await world.asks(alice, "irc-login oftc al hunter2")
+    assert [each.network for each in world.users.get("alice").logins] == ["oftc"]
+    assert "Your nick on libera" in await world.asks(alice, "irc-login libera alice hunter3")
+    assert "NETWORK ACCOUNT PASSWORD" in await world.asks(alice, "irc-login off")
+    assert "forgotten your account on oftc" in await world.asks(alice, "irc-login oftc off")
+
+
+async def test_no_answer_to_an_account_repeats_its_password(world: World, tmp_path: Path) -> None:
+    with_puppets(world, tmp_path)
+    alice = matrix("alice")
+    secret = "hunter2" * 40
+    lines = (f"irc-login al {secret}", f"irc-login a*l {secret}", f"irc-login {secret} al", f"irclogin al {secret}")
+    for line in (*lines, f"irc-login libera al {secret} more", f"irc-login elsewhere al {secret}"):
+        assert "hunter2" not in await world.asks(alice, line)
+    assert world.users.get("alice").logins == ()
+    assert "guest" in await world.asks(matrix("eve"), "irc-login al hunter2")
+
+
+async def test_no_password_of_an_account_goes_over_a_connection_that_is_not_encrypted(
+    world: World, tmp_path: Path
+) -> None:
+    plain_text = ", tls: false, allow_plaintext: true"
+    with_puppets(world, tmp_path, networks="libera oftc", oftc=plain_text)
+    said = await world.asks(matrix("alice"), "irc-login oftc al hunter2")
+    assert said == "The connection to oftc is not encrypted, so no password goes there."
+    asker = replace(AL, network="oftc", proofs=(Identity(Proof.IRC, "oftc", "alice"),))
+    world.users.link_identity("alice", Identity(Proof.IRC, "oftc", "alice"))
+    assert "not encrypted" in await world.asks(asker, "irc-login libera al hunter2")
+    assert world.users.get("alice").logins == ()
+
+
 async def test_wrong_guesses_of_others_do_not_delay_a_sender_who_has_logged_in_from_there_before(world: World) -> None:
     await world.asks(AL, f"login alice {SECRET}")
     for number in range(30):
@@ -530,7 +599,8 @@ async def test_link_identity_says_how_it_is_used_by_members_and_not_that_it_is_f
 async def test_an_admin_is_told_where_a_command_of_the_command_line_is_to_be_run(world: World, name: str) -> None:
     said = await world.asks(matrix("alice"), f"{name} x")
     assert f"quackbridge {name}." in said or (name == "reload" and "quackbridge reload" in said)
-    assert await world.asks(irc("bob", "bob"), name) == "I do not know that; say `help`"
+    near = "; did you mean `irc-login`? Say" if name == "set-irc-login" else "; say"
+    assert await world.asks(irc("bob", "bob"), name) == f"I do not know that{near} `help`"
     assert is_command(name, ALICE)
 
 

@@ -30,6 +30,6 @@ def test_a_network_waits_while_the_store_is_full() -> None:
     config = Config.model_validate({"networks": {"home": home}})
     nothing: Any = None
     gate: Any = SimpleNamespace(carries=None, knows=None, may_stay=None, why_not_talk=None)
-    found = network(config, "home", (), nothing, random.Random(1), gate, Identd())
+    found = network(config, "home", (), nothing, random.Random(1), gate, nothing, Identd())
     assert isinstance(found, MatrixNetwork)
     assert isinstance(found._memory, PatientMemory)

@@ -116,6 +116,7 @@ def test_a_user_can_be_added_linked_changed_shown_and_removed(pond: Path) -> Non
         ],
         "has_password": True,
         "puppet": True,
+        "irc_accounts": {},
     }
     assert "secret" not in (pond / "data" / "users.json").read_text()
     assert "@alice:other" in run(pond, "list-users")

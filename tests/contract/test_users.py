@@ -11,7 +11,7 @@ from bridge.model.event import Room
 from bridge.model.people import Identity, Proof, Sender
 from bridge.store.postgres.users import UsersText
 from bridge.store.redis.users import UsersText as RedisText
-from bridge.users import Measure, MembershipRequest, Role, Sanction, Standing, User, Users, UsersError
+from bridge.users import IrcLogin, Measure, MembershipRequest, Role, Sanction, Standing, User, Users, UsersError
 from bridge.users.requests import LASTS_S, open_ones
 from bridge.users.tinydb import TinyUsers
 from tests.conftest import need
@@ -212,6 +212,27 @@ def test_a_user_may_do_without_a_puppet(users: Users) -> None:
     assert not users.get("alice").puppet
 
 
+def test_a_user_has_one_account_on_a_network_until_it_is_taken_back(users: Users) -> None:
+    users.add(User("alice", identities=(ALICE,)))
+    first, second, other = (IrcLogin(*each) for each in (("net", "a", "x"), ("net", "b", "y"), ("far", "c", "z")))
+    for login in (first, other, second):
+        users.set_irc_login("Alice", login.network, login)
+    assert users.get("alice") == User("alice", identities=(ALICE,), logins=(other, second))
+    assert users.get("alice").login("net") == second
+    users.set_role("alice", Role.ADMIN)
+    assert users.get("alice").logins == (other, second)
+    users.set_irc_login("alice", "net", None)
+    assert users.get("alice").logins == (other,)
+    with pytest.raises(UsersError, match="no account on net"):
+        users.set_irc_login("alice", "net", None)
+
+
+def test_the_accounts_of_users_move_with_their_network(users: Users) -> None:
+    users.add(User("alice", logins=(IrcLogin("net", "a", "x"),)), User("bob"))
+    assert users.rename_network("net", "far") == 1
+    assert users.get("alice").logins == (IrcLogin("far", "a", "x"),)
+
+
 def test_a_user_who_does_not_exist_is_named_in_the_error(users: Users) -> None:
     for verb in (
         lambda: users.get("nobody"),
@@ -219,6 +240,7 @@ def test_a_user_who_does_not_exist_is_named_in_the_error(users: Users) -> None:
         lambda: users.set_role("nobody", Role.ADMIN),
         lambda: users.set_password("nobody", None),
         lambda: users.set_puppet("nobody", on=False),
+        lambda: users.set_irc_login("nobody", "libera", None),
         lambda: users.link_identity("nobody", ALICE),
         lambda: users.unlink_identity("nobody", ALICE),
     ):

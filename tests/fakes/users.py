@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from bridge.model.patterns import is_pattern
 from bridge.model.people import Identity, Proof, Sender
-from bridge.users import MembershipRequest, Role, Sanction, Standing, User, UsersError
+from bridge.users import IrcLogin, MembershipRequest, Role, Sanction, Standing, User, UsersError
 from bridge.users.identities import checked, distinct, new_name, same, same_name
 from bridge.users.masks import Masks
 from bridge.users.requests import Requests
@@ -71,6 +71,13 @@ class MemoryUsers:
     def set_puppet(self, name: str, *, on: bool) -> None:
         self._put(replace(self.get(name), puppet=on))
 
+    def set_irc_login(self, name: str, network: str, login: IrcLogin | None) -> None:
+        user = self.get(name)
+        if login is None and user.login(network) is None:
+            raise UsersError(f"{user.name} has no account on {network}")
+        others = tuple(each for each in user.logins if each.network != network)
+        self._put(replace(user, logins=(*others, *filter(None, [login]))))
+
     def set_password(self, name: str, password: str | None) -> None:
         self._put(replace(self.get(name), password=password))
 
@@ -112,14 +119,15 @@ class MemoryUsers:
         before, moved = dict(self._users), 0
         for user in self.list():
             theirs = tuple(replace(one, network=new) if one.network == old else one for one in user.identities)
-            moved += sum(one.network == old for one in user.identities)
+            logins = tuple(replace(one, network=new) if one.network == old else one for one in user.logins)
+            moved += sum(one.network == old for one in user.identities) + (user.login(old) is not None)
             try:
                 for identity in theirs:
                     self._check_free(identity, user)
             except UsersError:
                 self._users = before
                 raise
-            self._put(replace(user, identities=distinct(theirs)))
+            self._put(replace(user, identities=distinct(theirs), logins=logins))
         sanctions = self._sanctions.on_network(old, new)
         requests = self._requests.on_network(old, new)
         moved += sum(each not in self._sanctions.all for each in sanctions.all)

@@ -13,13 +13,14 @@ from bridge.demo.servers import Process
 from bridge.demo.servers.process import HOST
 from bridge.irc.client import IrcNetwork
 from bridge.irc.puppets.crowd import Members
+from bridge.irc.puppets.logins import Accounts
 from bridge.irc.settings import IrcSettings
 from bridge.model.event import Body, Event, Kind, Message, Room
 from bridge.model.outbox import Delivery, Owed, Post
 from bridge.model.people import Sender
 from bridge.model.presentation import Presentation
 from bridge.model.text import Text, plain, words
-from bridge.network import Gap, InDoubt, Memory, SendError, TransientError, Typing
+from bridge.network import Gap, InDoubt, Memory, News, SendError, TransientError, Typing
 from tests.integration.servers import unique
 from tests.settings import irc_settings
 
@@ -41,6 +42,7 @@ class Ours:
     heard: list[Event] = field(default_factory=list)
     signals: list[Typing] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
+    news: list[News] = field(default_factory=list)
     changes: dict[str, str | None] = field(default_factory=dict)
     stir: asyncio.Condition = field(default_factory=asyncio.Condition)
 
@@ -53,6 +55,7 @@ class Ours:
                     self.heard.extend(event for event in batch.events if isinstance(event.body, Message))
                     self.signals.extend(batch.signals)
                     self.gaps.extend(batch.gaps)
+                    self.news.extend(batch.news)
                     self.changes.update(batch.changes)
                     self.stir.notify_all()
         finally:
@@ -68,6 +71,10 @@ class Ours:
     async def senses(self, active: bool) -> Typing:
         """Wait for the first sign that somebody types, or has stopped."""
         return await self._until(lambda: next((each for each in self.signals if each.active == active), None))
+
+    async def is_told(self, text: str) -> News:
+        """Wait for news with that text."""
+        return await self._until(lambda: next((each for each in self.news if text in each.text), None))
 
     async def _until(self, find: Callable[[], Found | None]) -> Found:
         async with asyncio.timeout(PATIENCE), self.stir:
@@ -129,6 +136,7 @@ async def ours(
     address: str = HOST,
     memory: Memory | None = None,
     members: Members | None = None,
+    accounts: Accounts | None = None,
     **changes: object,
 ) -> AsyncGenerator[Ours, None]:
     """Our adapter on `server`, in a channel of its own, with no flood limit of ours; `changes` to its settings.
@@ -138,7 +146,9 @@ async def ours(
     settings = irc_settings(**{**base, **limits, **changes})  # type: ignore[arg-type]
     room = Room("net", channel or f"#{unique('Pond')}")
     connect = partial(asyncio.open_connection, local_addr=(address, 0))
-    network = IrcNetwork(settings, [room], rng=random.Random(1), connect=connect, memory=memory, members=members)
+    network = IrcNetwork(
+        settings, [room], rng=random.Random(1), connect=connect, memory=memory, members=members, accounts=accounts
+    )
     ours = Ours(network, settings, room)
     async with asyncio.TaskGroup() as group:
         task = group.create_task(ours.consume())

@@ -82,7 +82,7 @@ class Counter:
         if not password:
             return "Say: login NAME PASSWORD"
         if asker.network not in self.private:
-            return _unsafe(asker)
+            return unsafe(asker)
         keys = self._keys(asker, name)
         if wait := await self._guesses.wait(keys, self._clock()):
             return f"Too many wrong tries: again in {spelled(wait + 1)}."
@@ -133,7 +133,7 @@ class Counter:
         if user is None:
             return "Log in first: login NAME PASSWORD"
         if asker.network not in self.private:
-            return _unsafe(asker)
+            return unsafe(asker)
         words = _words(rest)
         if len(words) != (2 if user.password else 1):
             return f"Say: passwd {'OLD NEW' if user.password else 'NEW'}; a password with blanks goes in quotes."
@@ -374,7 +374,7 @@ def _unproven(asker: Sender) -> str:
     return f"{asker.network} doesn't tell me who you are; if it has services (NickServ), log in to them and try again"
 
 
-def _unsafe(asker: Sender) -> str:
+def unsafe(asker: Sender) -> str:
     return (
         f"Our connection to {asker.network} is not encrypted, so I take no password here: others may have read it."
         " Change it, and log in over another network."

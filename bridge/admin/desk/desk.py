@@ -9,6 +9,7 @@ import click
 
 from bots.api import Question
 from bridge.admin.desk.counter import Counter, by
+from bridge.admin.desk.logins import IrcLogins
 from bridge.admin.desk.words import ANSWERS, ELSEWHERE, elsewhere, meant
 from bridge.admin.live import Live
 from bridge.admin.verbs import ALIASES, VERBS, Access, Verb
@@ -51,7 +52,8 @@ class Desk:
         live: Live | None = None,
         comparisons: Callable[[], int] = lambda: 0,
     ) -> None:
-        self.config = config
+        self._logins = IrcLogins(config, users, gate)
+        self._config = config
         self._users = users
         self._gate = gate
         self._clock = clock
@@ -65,6 +67,7 @@ class Desk:
             "passwd": counter.passwd,
             "puppet": counter.puppet,
             COMMAND: counter.msg,
+            "irc-login": self._logins.irc_login,
             "prove": counter.prove,
             REQUEST: counter.request,
         }
@@ -72,6 +75,14 @@ class Desk:
             "link-identity": counter.link_identity,
             "unlink-identity": counter.unlink_identity,
         }
+
+    @property
+    def config(self) -> Config:
+        return self._config
+
+    @config.setter
+    def config(self, config: Config) -> None:
+        self._config = self._logins.config = config
 
     def expects(self, line: str, user: User | None) -> bool:
         """Whether a line that `user` says in private answers the one comparison of emoji that waits for an admin."""

@@ -9,7 +9,7 @@ from bridge.rules.joining import REQUEST
 from bridge.rules.talks import COMMAND
 from bridge.users import Role, User
 
-_OWN = ("help", "login", "logout", "whoami", "passwd", "puppet", COMMAND, "prove", REQUEST)
+_OWN = ("help", "login", "logout", "whoami", "passwd", "puppet", "irc-login", COMMAND, "prove", REQUEST)
 COMMANDS = frozenset({*_OWN, *(name.split()[0] for name in (*VERBS, *ALIASES))})
 """The first words of the desk's commands."""
 

@@ -50,6 +50,9 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
         "show-user": Verb("users:show_user", "Show the role and identities of a user.", Access.ADMIN),
         "set-role": Verb("users:set_role", "Make a user a member or an admin.", Access.ADMIN),
         "set-puppet": Verb("users:set_puppet", "Give a user a nick of their own on IRC, or none.", Access.ADMIN),
+        "set-irc-login": Verb(
+            "irc_logins:set_irc_login", "Let a user's own nick on IRC log in to their account.", Access.NOBODY
+        ),
         "set-password": Verb("passwords:set_password", "Set the password of a user.", Access.NOBODY),
         "link-identity": Verb("users:link_identity", "Add identities to a user.", Access.ADMIN),
         "unlink-identity": Verb("users:unlink_identity", "Remove identities from a user.", Access.ADMIN),

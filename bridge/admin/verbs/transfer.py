@@ -131,8 +131,10 @@ def _user(row: Mapping[str, Any]) -> User:
 
 
 def _kept(user: User, before: User) -> User:
-    """`user`, with their old password if the file gives none, and without a puppet if they want none."""
-    return replace(user, password=user.password or before.password, puppet=user.puppet and before.puppet)
+    """`user`, with their old password if the file gives none, without a puppet if they want none, and with their
+    accounts on IRC."""
+    password, puppet = user.password or before.password, user.puppet and before.puppet
+    return replace(user, password=password, puppet=puppet, logins=before.logins)
 
 
 def _rehearse(office: Office, found: Sequence[User]) -> None:

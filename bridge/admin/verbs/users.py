@@ -141,6 +141,7 @@ def plain(user: User) -> dict[str, object]:
         "identities": identities,
         "has_password": user.password is not None,
         "puppet": user.puppet,
+        "irc_accounts": {each.network: each.account for each in user.logins},
     }
 
 

@@ -54,12 +54,14 @@ class Book:
         fold = self.casemapping.fold
         return next((user for user, entry in self._entries.items() if fold(entry.nick) == fold(nick)), None)
 
-    def names(self, template: str, user: str, identity: str, length: int) -> Iterator[str]:
-        """Nicks to ask for, the best first: the one that the puppet had, then the others of its name. None of them is
-        another puppet's, or seems to be of services."""
+    def names(self, template: str, user: str, identity: str, length: int, account: str = "") -> Iterator[str]:
+        """Nicks to ask for, the best first: the one that the puppet had, then the others of its name. With a services
+        account, its name comes before all but the best. None is another puppet's, or seems to be of services."""
         known, tried = self.of(user), set[str]()
         kept = [known.nick] if known is not None and len(known.nick) <= length else []
-        for nick in (*kept, *nicks.candidates(template, user, identity, length)):
+        best, *others = nicks.candidates(template, user, identity, length)
+        own = nicks.of_account(account, length)
+        for nick in (best, *own, *kept, *others) if own else (*kept, best, *others):
             folded = self.casemapping.fold(nick)
             is_free = self.owner(nick) in (None, user.casefold())
             if folded not in tried and is_free and not nicks.is_reserved(nick, self.casemapping):

@@ -31,6 +31,8 @@ _GONE_WITHIN_S = 4.0
 """Seconds after the end of a connection in which the bridge sees the puppet leave, and so all that it said before."""
 _PING_AFTER_S, _DEAD_AFTER_S = 90.0, 150.0
 _GOODBYE_S = 0.5
+_LOGIN_WITHIN_S = 10.0
+"""Seconds for a login to the services: servers give up on those who are not in after some 30."""
 _DEBT = 1000.0
 """More lines than the rooms of a network may wait to have a puppet say at once."""
 
@@ -97,6 +99,7 @@ class PuppetConnection:
         reading = asyncio.create_task(self._read(), name="puppet read")
         try:
             self._do(self.session.start())
+            self._loop.call_later(_LOGIN_WITHIN_S, self._login_overdue)
             await self._over.wait()
             return self._closed or Closed("the bridge is leaving")
         finally:
@@ -155,6 +158,10 @@ class PuppetConnection:
             self._end(Closed("the server does not answer"))
         elif silent > _PING_AFTER_S:
             self._do([Write(b"PING alive\r\n")])
+
+    def _login_overdue(self) -> None:
+        if not self._over.is_set():
+            self._do(self.session.login_overdue())
 
     def _overdue(self, verdict: Verdict) -> None:
         if not verdict.done():

@@ -20,6 +20,7 @@ from bridge.irc.puppets.book import Book, Changes
 from bridge.irc.puppets.connection import Pace, PuppetConnection
 from bridge.irc.puppets.faces import Face, Faces
 from bridge.irc.puppets.identd import Identd
+from bridge.irc.puppets.logins import SERVICE, Account, Accounts, LoggedIn, NoAccounts, NotLoggedIn, WrongLogins
 from bridge.irc.puppets.session import (
     Barred,
     Closed,
@@ -37,6 +38,7 @@ from bridge.irc.session.farewells import Farewell
 from bridge.irc.settings import IrcSettings
 from bridge.irc.wire.isupport import Isupport
 from bridge.irc.wire.line import Line, Source, Unwritable
+from bridge.lib import hosts
 from bridge.lib.backoff import Backoff
 from bridge.lib.lru import LruDict
 from bridge.lib.waiting import is_set_within
@@ -153,6 +155,8 @@ class Puppet:
     asked_at: float
     connection: PuppetConnection | None = None
     host: str = ""
+    login: str = ""
+    """The version of the login that its connection has used (see `Accounts.version`)."""
     noted: bool = False
     anew: bool = False
     is_over: bool = False
@@ -209,7 +213,10 @@ class Puppets:
         members: Members | None = None,
         hear: Hear = _hears_nothing,
         identd: Identd | None = None,
+        accounts: Accounts | None = None,
     ) -> None:
+        self._accounts = accounts or NoAccounts()
+        self._wrong = WrongLogins({})
         self._settings = settings
         self._dial = dial
         self._rng = rng
@@ -239,6 +246,7 @@ class Puppets:
         self.book = Book(kept)
         self.book.casemapping = casemapping
         self.faces = Faces(self.book)
+        self._wrong = WrongLogins(kept)
 
     async def run(self) -> None:
         """Keep the puppets until it is cancelled: then they say goodbye."""
@@ -424,13 +432,15 @@ class Puppets:
             dialed = await self._dial.open(eyes.server, self._source(puppet, announce))
             if isinstance(dialed, Ending):
                 return Closed(dialed.reason)
+            account = await self._account(puppet, dialed.to)
             if self._is_retired(puppet):
                 dialed.writer.close()
                 return Closed("the puppet is not wanted any more")
-            return await self._speak(puppet, eyes, dialed)
+            return await self._speak(puppet, eyes, dialed, account)
 
-    async def _speak(self, puppet: Puppet, eyes: Eyes, dialed: Dialed) -> Closed:
-        session = PuppetSession(self._identity(puppet, eyes), eyes.casemapping, self._is_free(puppet))
+    async def _speak(self, puppet: Puppet, eyes: Eyes, dialed: Dialed, account: Account | None) -> Closed:
+        identity = self._identity(puppet, eyes, account)
+        session = PuppetSession(identity, eyes.casemapping, self._is_free(puppet))
         connection = PuppetConnection(
             session, (dialed.reader, dialed.writer), lambda outcome: self._told(puppet, connection, outcome)
         )
@@ -455,13 +465,30 @@ class Puppets:
             return sources.Source(origins.address(settings.source, puppet.voice.identity), announce)
         return sources.Source(self._settings.bind, announce) if settings.identd is not None else None
 
-    def _identity(self, puppet: Puppet, eyes: Eyes) -> Identity:
+    async def _account(self, puppet: Puppet, server: Address) -> Account | None:
+        """The services account with which a puppet is to log in. Its password goes over TLS or loopback alone."""
+        user = puppet.voice.user
+        puppet.login = version = self._accounts.version(user)
+        is_safe = server.tls or hosts.is_loopback(server.host)
+        if not version or not is_safe or self._wrong.has(user, version):
+            return None
+        try:
+            opened = await asyncio.to_thread(self._accounts.opened, user)
+        except ValueError as error:
+            log.error("puppet_login_unreadable", network=self._settings.name, user=user, reason=str(error))
+            return None
+        told = self._settings.nickserv
+        service = told.service if told is not None else SERVICE
+        return Account(*opened, service, trusted=told is not None) if opened is not None else None
+
+    def _identity(self, puppet: Puppet, eyes: Eyes, account: Account | None) -> Identity:
         settings, voice = self._settings.puppets, puppet.voice
         length = eyes.nick_length or nicks.UNSAID
-        names = self.book.names(settings.nick, voice.user, voice.identity, length)
+        name = account.name if account is not None else ""
+        names = self.book.names(settings.nick, voice.user, voice.identity, length, name)
         told = nicks.realname(settings.realname, voice.user, voice.identity)
         webirc = origins.webirc(settings.webirc, voice.identity)
-        return Identity(names, nicks.username(voice.identity), told, self._settings.password, webirc)
+        return Identity(names, nicks.username(voice.identity), told, self._settings.password, webirc, account)
 
     def _is_free(self, puppet: Puppet) -> Callable[[str], bool]:
         def is_free(nick: str) -> bool:
@@ -506,6 +533,8 @@ class Puppets:
             case Whispered():
                 if not self._hear(puppet, outcome):
                     self._put_off(connection, user, outcome.line)
+            case LoggedIn() | NotLoggedIn():
+                self._told_login(puppet, outcome)
         puppet.ring()
 
     def _put_off(self, connection: PuppetConnection, user: str, line: Line) -> None:
@@ -527,6 +556,21 @@ class Puppets:
         if self._fold(before) != self._fold(nick):
             why = "" if self._fold(wanted) == self._fold(nick) else f": {wanted} was not free"
             self._tell(user, f"nick {nick}", f"Your nick on {network} is {nick} now{why}.")
+
+    def _told_login(self, puppet: Puppet, outcome: LoggedIn | NotLoggedIn) -> None:
+        """A puppet is logged in to its owner's account, or goes on without. A wrong password is told to them, once."""
+        user, network = puppet.voice.user, self._settings.name
+        if isinstance(outcome, LoggedIn):
+            self._wrong.forget(user)
+            log.info("puppet_logged_in", network=network, user=user, account=outcome.account)
+            return
+        account, reason = outcome.account, outcome.reason
+        log.warning("puppet_not_logged_in", network=network, user=user, account=account, reason=reason)
+        if outcome.wrong:
+            self._wrong.add(user, puppet.login)
+            said = f"The network {network} does not accept the password of your account {account}: {reason}. "
+            rest = "Your nick there goes on without the account. To give it again, say: irc-login ACCOUNT PASSWORD"
+            self._tell(user, "login", said + rest)
 
     def _tell_removed(self, puppet: Puppet, channel: str, who: str, reason: str) -> None:
         by = f"{who} has kicked" if who else "the server has removed"
@@ -584,13 +628,23 @@ class Puppets:
         while True:
             await asyncio.sleep(_BEAT_S)
             now = self._now()
+            if changes := self._wrong.unsaved():
+                await self._keep(changes)
             for puppet in [*self._puppets.values()]:
                 if not self.members.may_have_puppet(puppet.voice.user):
                     self._retire(puppet, "no member any more, or without a nick of their own")
                 elif now - puppet.spoke_at > self._settings.puppets.idle and not puppet.is_speaking:
                     self._retire(puppet, "idle")
+                elif self._has_new_login(puppet):
+                    self._retire(puppet, "logging in")
                 elif puppet.connection is not None:
                     puppet.connection.tick(now)
+
+    def _has_new_login(self, puppet: Puppet) -> bool:
+        """Whether a puppet is to come back with another account, or with none; not while lines are on their way."""
+        connection = puppet.connection
+        is_idle = connection is not None and connection.open and not connection.is_speaking
+        return is_idle and puppet.login != self._accounts.version(puppet.voice.user)
 
     def _retire(self, puppet: Puppet, reason: str) -> None:
         puppet.is_over = True

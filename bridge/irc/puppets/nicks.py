@@ -43,6 +43,12 @@ def candidates(template: str, name: str, identity: str, length: int) -> Iterator
             yield nick
 
 
+def of_account(account: str, length: int) -> tuple[str, ...]:
+    """The nick that is called as a services account, if a nick can be."""
+    fits = 0 < len(account) <= length and not _NO_NICK.search(account) and account[0] not in _NEVER_FIRST
+    return (account,) if fits else ()
+
+
 def _made(before: str, base: str, ending: str, after: str, length: int) -> str:
     """A nick that begins as nicks may, and fits."""
     if len(before) + len(after) + len(ending) >= length:

@@ -8,8 +8,12 @@ from dataclasses import dataclass, field, replace
 
 from bridge.irc.dialect.convert import speech
 from bridge.irc.effects import Write, written
-from bridge.irc.puppets.claims import NUMERICS, Claims, is_claim, sounds_like_services
+from bridge.irc.puppets.claims import NUMERICS as OF_CLAIMS
+from bridge.irc.puppets.claims import Claims, is_claim, sounds_like_services
+from bridge.irc.puppets.logins import NUMERICS as OF_LOGINS
+from bridge.irc.puppets.logins import Account, LoggedIn, Login, NotLoggedIn
 from bridge.irc.session.farewells import Farewell, meaning
+from bridge.irc.wire.capabilities import SASL
 from bridge.irc.wire.encoding import LineDecoder
 from bridge.irc.wire.line import Line, Source, compose, parse
 from bridge.model.casemap import Casemapping
@@ -32,6 +36,8 @@ _NOT_SAID = frozenset(
 ) | {"FAIL"}
 """716 (ERR_TARGUMODEG): they take private messages of some people only; 486, 492, 531: of nobody, or not of us."""
 _WHOIS = frozenset({"263", "311", "318", "330"})
+_ANSWERS = _WHOIS | OF_CLAIMS | OF_LOGINS
+_REGISTERED_TO = "each nick of the member is registered to somebody"
 _REASON = 200
 
 
@@ -128,20 +134,34 @@ class Closed:
 
 
 Outcome = (
-    Write | Welcomed | Hosted | Renamed | Entered | Barred | Removed | NotSaid | Taken | Whispered | Identified | Closed
+    Write
+    | Welcomed
+    | Hosted
+    | Renamed
+    | Entered
+    | Barred
+    | Removed
+    | NotSaid
+    | Taken
+    | Whispered
+    | Identified
+    | LoggedIn
+    | NotLoggedIn
+    | Closed
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """How a puppet introduces itself. `nicks`: those to ask for, in turn. `password` is the server's own. `webirc`: see
-    `origins.webirc`."""
+    """How a puppet introduces itself. `nicks`: those to ask for, in turn. `password` is the server's own; `account` is
+    its owner's with the services. `webirc`: see `origins.webirc`."""
 
     nicks: Iterable[str]
     username: str
     realname: str
     password: str | None = field(default=None, repr=False)
     webirc: Sequence[str] = field(default=(), repr=False)
+    account: Account | None = None
 
 
 class PuppetSession:
@@ -159,8 +179,10 @@ class PuppetSession:
         self._ban = ""
         self._decoder = LineDecoder()
         self._asked: dict[str, Identified] = {}
-        self._offered: set[str] = set()
+        self._offered: dict[str, str] = {}
         self._accounts = False
+        self._login = Login(identity.account) if identity.account is not None else None
+        self._claimed = ("", "")  # who has said whose nick it is while the login runs, and of which nick
         self.nick = ""
         self.online = False
         self.tags = False
@@ -208,6 +230,11 @@ class PuppetSession:
         self._asked[self._fold(nick)] = Identified(nick, None, "")
         yield from written("WHOIS", nick)
 
+    def login_overdue(self) -> Iterator[Outcome]:
+        """The server, or its services, should have answered the login by now."""
+        if self._login is not None:
+            yield from self._after_login(self._login.late())
+
     def part(self, channel: str) -> Iterator[Outcome]:
         self.channels.discard(self._fold(channel))
         yield from written("PART", channel)
@@ -232,10 +259,8 @@ class PuppetSession:
                 yield from self._closed(line)
             case "PRIVMSG" | "NOTICE":
                 yield from self._told(line)
-            case command if command in NUMERICS | _WHOIS:
-                yield from self._identified(line)
-                if command in NUMERICS and self._claims.is_proven(line):
-                    yield from self._ask_for_nick("each nick of the member is registered to somebody")
+            case command if command in _ANSWERS:
+                yield from self._answered(line)
             case command if command in _NO_NICK and not self.online:
                 yield from self._ask_for_nick(f"no nick is free for the member: {one_line(line.last, _REASON)}")
             case command if command[:1] in "45" or command in ("FAIL", "716", "926"):
@@ -252,24 +277,53 @@ class PuppetSession:
             case "001" if not self.online:
                 self.online, self.nick = True, line.param(0) or self.nick
                 yield Welcomed(self.nick)
+                if self._login is not None:
+                    yield from self._after_login(self._login.welcomed(self.nick))
 
     def _cap(self, line: Line) -> Iterator[Outcome]:
+        words = line.last.split()
         match line.param(1).upper():
-            case "LS" if line.param(2) != "*":
-                offered = {word.partition("=")[0] for word in line.last.split()}
-                self._offered |= offered
-                asked = [each for each in _WANTED if each in self._offered] if _TAGS in self._offered else []
-                yield from written("CAP", "REQ", " ".join(asked)) if asked else written("CAP", "END")
-            case "LS":
-                self._offered |= {word.partition("=")[0] for word in line.last.split()}
+            case "LS" if not self.online:
+                self._offered |= {name: value for name, _, value in (word.partition("=") for word in words)}
+                if line.param(2) != "*":
+                    wanted = [*self._wanted()]
+                    yield from written("CAP", "REQ", " ".join(wanted)) if wanted else written("CAP", "END")
             case "DEL":
-                self.tags = self.tags and _TAGS not in line.last.split()
-                self._accounts = self._accounts and self.tags and _ACCOUNTS not in line.last.split()
+                self.tags = self.tags and _TAGS not in words
+                self._accounts = self._accounts and self.tags and _ACCOUNTS not in words
             case "ACK" | "NAK" as answer:
-                self.tags = answer == "ACK" and _TAGS in line.last.split()
-                self._accounts = self.tags and _ACCOUNTS in line.last.split()
+                yield from self._switched(words if answer == "ACK" else ())
+
+    def _switched(self, words: Sequence[str]) -> Iterator[Outcome]:
+        """The server has switched on what we asked for."""
+        self.tags = _TAGS in words
+        self._accounts = self.tags and _ACCOUNTS in words
+        if self.online:
+            return
+        if self._login is not None and SASL in words:
+            yield from self._login.begin()
+        else:
+            yield from written("CAP", "END")
+
+    def _wanted(self) -> Iterator[str]:
+        """The capabilities to ask for, of those that are offered."""
+        if _TAGS in self._offered:
+            yield from (each for each in _WANTED if each in self._offered)
+        if self._login is not None and SASL in self._offered and self._login.wants(self._offered[SASL]):
+            yield SASL
+
+    def _after_login(self, outcomes: Iterator[Outcome]) -> Iterator[Outcome]:
+        """Go on when the login is over. If it was a success, the services' complaint about a nick that is called as the
+        account has come before they knew whose it is."""
+        for outcome in outcomes:
+            yield outcome
+            if isinstance(outcome, LoggedIn | NotLoggedIn):
+                ours = self._fold(outcome.account) if isinstance(outcome, LoggedIn) else None
+                (services, nick), self._claimed = self._claimed, ("", "")
                 if not self.online:
                     yield from written("CAP", "END")
+                elif services and nick != ours:
+                    yield from self._claims.asked(services)
 
     def _moved(self, line: Line) -> Iterator[Outcome]:
         who, channel = line.source.nick, line.param(0)
@@ -313,10 +367,27 @@ class PuppetSession:
         if self._fold(line.param(0)) != self._fold(self.nick) or line.is_of_server:
             return
         if sounds_like_services(line.source.nick):
-            if is_claim(line):
-                yield from self._claims.asked(line.source.nick)
+            if line.command == "NOTICE":
+                yield from self._services_say(line)
         elif speech(line) is not None:
             yield Whispered(line, line.tags.get("account", "") if self._accounts else None)
+
+    def _services_say(self, line: Line) -> Iterator[Outcome]:
+        login = self._login
+        if is_claim(line) and login is not None and login.runs:
+            self._claimed = (line.source.nick, self._fold(self.nick))
+        elif is_claim(line):
+            yield from self._claims.asked(line.source.nick)
+        elif login is not None:
+            yield from self._after_login(login.answered(line.param(1)))
+
+    def _answered(self, line: Line) -> Iterator[Outcome]:
+        """An answer to a question of ours, or to the login."""
+        yield from self._identified(line)
+        if line.command in OF_LOGINS and self._login is not None:
+            yield from self._after_login(self._login.told(line, self.nick))
+        if line.command in OF_CLAIMS and self._claims.is_proven(line):
+            yield from self._ask_for_nick(_REGISTERED_TO)
 
     def _identified(self, line: Line) -> Iterator[Outcome]:
         """311 (RPL_WHOISUSER), 330 (RPL_WHOISACCOUNT), 318 (RPL_ENDOFWHOIS), 263 (RPL_TRYAGAIN)."""

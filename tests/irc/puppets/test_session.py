@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.irc.effects import Write
+from bridge.irc.puppets.logins import Account
 from bridge.irc.puppets.session import (
     Barred,
     Closed,
@@ -31,8 +32,10 @@ from bridge.model.casemap import Casemapping
 class Talk:
     """A session, and what came of it: what it wrote, and all else."""
 
-    def __init__(self, *nicks: str, taken: Iterable[str] = (), password: str | None = None) -> None:
-        identity = Identity(nicks or ("ann", "ann_", "ann-m"), "qaaaaaaaa", "@ann:hs", password)
+    def __init__(
+        self, *nicks: str, taken: Iterable[str] = (), password: str | None = None, account: Account | None = None
+    ) -> None:
+        identity = Identity(nicks or ("ann", "ann_", "ann-m"), "qaaaaaaaa", "@ann:hs", password, account=account)
         self.session = PuppetSession(identity, Casemapping.RFC1459, lambda nick: nick not in taken)
         self.wrote: list[str] = []
         self.told: list[Outcome] = []
