@@ -53,7 +53,6 @@ class Relay:
         """Commit what `network` hears, until it is left. Asking for the next batch acknowledges the last."""
         task, heartbeats = f"hear {network.name}", self._shared.heartbeats
         try:
-            await self._shared.talks.load(lease)
             await self._accept(network, lease, lambda: heartbeats.beat(task))
         finally:
             heartbeats.forget(task)
@@ -79,7 +78,6 @@ class Relay:
     async def deliver(self, network: Network, lease: Lease, stopping: asyncio.Event) -> None:
         """Send what is owed to each room of `network`, in order, until `stopping`; then finish what is under way."""
         self._shared.momentary.networks[network.name] = network
-        await self._shared.talks.load(lease)
         dispatch = Dispatch(network, lease, self._shared, stopping, lambda: self._gate.links)
         self._dispatches[network.name] = dispatch
         self._shared.previews.add_network(network.name, network)

@@ -46,7 +46,7 @@ class Talks:
         self._loading = asyncio.Lock()
 
     async def load(self, lease: Lease) -> None:
-        """Take what the network of `lease` remembers, before it hears or is sent anything."""
+        """Take what the network of `lease` remembers, unless it was done. Call it before anything else."""
         async with self._loading:
             if self._loaded.get(lease.network) == lease.own:
                 return
@@ -74,6 +74,7 @@ class Talks:
         """Somebody's words are about to be shown in `room`: if it is a talk's, their member can answer."""
         if matrix_talk(room) is None:
             return
+        await self.load(lease)
         for item in owed:
             who = item.event.sender
             if item.event.origin is not Origin.OURS and who.user is not None:
@@ -113,6 +114,7 @@ class Privately:
         """`event` as it is said in a talk, and what is known of what it refers to; None if it belongs to none."""
         if not event.private:
             return None
+        await self._talks.load(lease)
         if matrix_talk(event.room) is not None:
             return self._with_partner(event), ()
         if (begun := _begins(self._gate, event)) is not None:
