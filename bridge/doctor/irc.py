@@ -4,7 +4,7 @@ import secrets
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 
-from bridge.doctor import reach
+from bridge.doctor import origins, reach
 from bridge.doctor.finding import Finding, Outcome, fail, ok, skip
 from bridge.irc import probing
 from bridge.irc.settings import IrcSettings
@@ -62,6 +62,9 @@ async def found(settings: IrcSettings, rooms: Sequence[str], *, runs: bool) -> A
         yield fail(f"{subject} account", str(error), "configure `sasl`: this network wants an account")
     except probing.ProbeError as error:
         yield fail(subject, str(error), "check `server` and `tls`, and whether the network bans this address")
+        return
+    async for finding in origins.found(subject, settings, runs=runs):
+        yield finding
 
 
 def account(subject: str, settings: IrcSettings, offer: probing.Offer) -> Finding:

@@ -32,11 +32,13 @@ _PORTS = range(1, 65536)
 
 
 class Pairs:
-    """Who has which connection: the user names of puppets by the two ends of their connections. Pure."""
+    """Who has which connection: the user names of puppets by the two ends of their connections."""
 
     def __init__(self) -> None:
         self._users: dict[tuple[int, int, str], dict[str, str]] = {}
         self._servers: Counter[str] = Counter()
+        self.told = 0
+        """How often somebody asked for a connection that is here."""
 
     @contextmanager
     def owner(self, user: str) -> Iterator[Callable[[Place, Place], None]]:
@@ -73,7 +75,9 @@ class Pairs:
         """Whose connection it is from our port `ours` to the port `theirs` of `peer`, which asks at our address `here`.
         A kernel that redirects port 113 may change `here`: it decides only between several connections."""
         users = self._users.get((ours, theirs, _plain(peer)), {})
-        return users.get(_plain(here)) or (next(iter(users.values())) if len(users) == 1 else None)
+        user = users.get(_plain(here)) or (next(iter(users.values())) if len(users) == 1 else None)
+        self.told += user is not None
+        return user
 
 
 def _key(ours: Place, theirs: Place) -> tuple[int, int, str]:
