@@ -1,6 +1,8 @@
 """Ghosts as their operator gets them: the whole daemon, its command, a homeserver that is started anew for it."""
 
+import asyncio
 import signal
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -132,3 +134,29 @@ async def test_ghosts_come_and_go_with_their_people_though_nobody_is_told_in_wor
         await bob.say(pond.channel, "back")
         assert (await alice.heard("back")).sender == ghost
         assert {heard.text for heard in await alice.history(pond.room)} == {"hello", "back"}
+
+
+async def test_a_crowd_that_comes_and_goes_at_once_leaves_no_ghosts_behind(
+    tmp_path: Path, own_synapse: Synapse, services: Anope
+) -> None:
+    """Also of those whose ghosts were on their way: whoever comes last has theirs after all of them."""
+    pond = await dug(tmp_path, own_synapse, services)
+    _with_ghosts(pond, ghosts="all", guests="relay")
+    await _register(pond)
+    async with pond.people() as (alice, bob), pond.daemon() as daemon:
+        await daemon.ready()
+        await bob.say(pond.channel, "hello")
+        await alice.heard("hello")
+        async with AsyncExitStack() as stack:
+            crowd = [await stack.enter_async_context(pond.person(f"crowd{number}")) for number in range(16)]
+            await asyncio.gather(*(each.join(pond.channel) for each in crowd))
+            await alice.sees(pond.room, own_synapse.user_id("irc_irc_crowd0_1"), "join", timeout=20)
+        async with pond.person("last") as last:
+            await last.join(pond.channel)
+            await alice.sees(pond.room, own_synapse.user_id("irc_irc_last_1"), "join", timeout=30)
+            place = await alice.room_id(pond.room)
+            async with asyncio.timeout(20):
+                while any(  # noqa: ASYNC110  (a homeserver has to be asked)
+                    "crowd" in user for user in (await alice.call("GET", f"rooms/{place}/joined_members"))["joined"]
+                ):
+                    await asyncio.sleep(0.2)
