@@ -167,6 +167,7 @@ class _Daemon:
             previews=wiring.previews(store),
         )
         self._shared.on_change = self._host.changed
+        self._shared.record = users.audit.record
         self._relay = Relay(self._gate, self._shared, self._whisper)
         self._lookout = Lookout(self._gate, self._shared)
         self._running = Running(group, self._relay, self._lookout, shared=store.shared)

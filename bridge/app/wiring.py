@@ -51,6 +51,7 @@ def network(config: Config, name: str, rooms: Sequence[Room], lease: Lease, rng:
                 rng=rng,
                 carries=gate.carries,
                 knows=gate.knows,
+                may_stay=gate.may_stay,
                 folder=config.store.path.parent,
             )
         case IrcSettings() as settings:

@@ -90,6 +90,7 @@ def _rules(link: LinkSection, config: Config) -> Rules:
         guest_links=Allowance(budget.links, budget.links),
         preview=link.preview,
         ghosts=link.ghosts,
+        moderation=link.moderation,
     )
 
 

@@ -31,7 +31,7 @@ from bridge.lib import hosts
 from bridge.lib.settings import Count, Duration, FilePath, Lasting, Line, Section, Size, SizeOrOff, number, switch
 from bridge.matrix.settings import GhostSection, MatrixSettings
 from bridge.model.answering import Answers
-from bridge.model.presentation import QUOTATION, Banned, Ghosts, Memberships, Puppets, Reactions, Topics
+from bridge.model.presentation import QUOTATION, Banned, Ghosts, Memberships, Moderated, Puppets, Reactions, Topics
 from bridge.rules.link import Guests
 
 STORE_SCHEMES = ("postgresql", "postgres", "redis", "rediss", "redis+sentinel", "rediss+sentinel")
@@ -195,6 +195,10 @@ class LinkSection(Section):
     banned: Banned = Banned.REFUSE
     """What becomes of the words of somebody whose own face was removed from a room on the other side: `refuse` them and
     tell their speaker, or have the bridge's account say them with the `mark`."""
+    moderation: Moderated = Moderated.WORDS
+    """What becomes of a kick or a ban of somebody's puppet on IRC, or of their ghost on Matrix, on the side where they
+    are themselves: people there are told in `words`; or the bridge does the same there (`mirror`), if a member of the
+    link has done it, and as far as the bridge may: it has to be an operator, or a moderator."""
     colour_names: bool = True
     """Give each name a colour of its own on IRC, in channels that allow colours."""
     guard_names: bool = True

@@ -102,7 +102,7 @@ class IrcNetwork:
     ) -> None:
         """`is_ours`: whether this process is certainly the one that runs the network. While it is not, it does not
         connect: it would take the nick from the one that does. `members`: who may have a puppet; None: each member.
-        `greets`: whether it is told that somebody was in a channel before we came."""
+        `greets`: of whom it is told that they were in a channel before we came."""
         self._is_ours = is_ours
         self._greets = greets
         self.name = settings.name

@@ -13,9 +13,22 @@ from bridge.matrix.crypto.sealing import Sealing
 from bridge.matrix.dialect import amend
 from bridge.matrix.dialect.face import Face, own_words
 from bridge.matrix.dialect.fields import Json, table, tables, word
-from bridge.matrix.dialect.operations import ID, Amend, Moves, Operation, React, Redact, Say, SetTopic, compact, decode
+from bridge.matrix.dialect.operations import (
+    ID,
+    Amend,
+    Moderate,
+    Moves,
+    Operation,
+    React,
+    Redact,
+    Say,
+    SetTopic,
+    compact,
+    decode,
+)
 from bridge.matrix.http.homeserver import ApiError, Homeserver, expected
 from bridge.matrix.rooms.joined import JoinedRoom
+from bridge.model.event import Act
 from bridge.model.outbox import Post
 from bridge.network import Needless, PermanentError
 
@@ -88,6 +101,8 @@ class Acting:
                 return await self._set_topic(joined, post, text)
             case Moves(content=content):
                 return await self._say(joined, post, content)
+            case Moderate():
+                return await self._moderate(joined, post, operation)
             case _ as never:
                 assert_never(never)
 
@@ -184,6 +199,34 @@ class Acting:
                 raise PermanentError(reason) from None
             raise
         return expected(done, "event_id")
+
+    async def _moderate(self, joined: JoinedRoom, post: Post, wanted: Moderate) -> str:
+        """Kick or ban those who are there, or say in words that it cannot be done. Raises Needless once it is done:
+        everybody sees it."""
+        try:
+            for user in wanted.users:
+                await self._sanction(joined, user, wanted)
+        except ApiError as error:
+            if error.code != "M_FORBIDDEN":
+                raise
+            body = f"{word(wanted.content, 'body')} (not done here: {self._us} has no power to)"
+            return await self._say(joined, post, {**wanted.content, "body": body})
+        raise Needless
+
+    async def _sanction(self, joined: JoinedRoom, user: str, wanted: Moderate) -> None:
+        """Nothing is done twice, or to who is not there: a ban is of anybody."""
+        try:
+            found = await self._homeserver.get("rooms", joined.id, "state", "m.room.member", user)
+        except ApiError as error:
+            if error.passes or error.logged_out:
+                raise
+            found = {}  # they were never there
+        membership = word(found, "membership")
+        command = {Act.KICK: "kick", Act.BAN: "ban", Act.UNBAN: "unban"}.get(wanted.act, "")
+        is_due = {"kick": membership in ("join", "invite"), "ban": membership != "ban", "unban": membership == "ban"}
+        if is_due.get(command):
+            body = {"user_id": user, "reason": wanted.reason}
+            await self._homeserver.post("rooms", joined.id, command, body=body)
 
     def _words(self, content: Mapping[str, object], face: Face | None, voice: Voice) -> Mapping[str, object]:
         """What `voice` says of `content`: a ghost needs no mark."""

@@ -61,7 +61,7 @@ class MatrixNetwork:
     """One account on one homeserver; `rooms` are the configured rooms, by alias or id. `memory` keeps device, access
     token and private conversations. `clock` gives seconds since the epoch. `carries` tells whether what somebody says
     in a room is carried: of others, long messages are not read in full. `knows` tells whether somebody is a user: they
-    may verify us."""
+    may verify us. `may_stay` tells whether who has a ghost in a room may still have it."""
 
     window = 1  # a homeserver does not keep the order of parallel requests
 
@@ -75,9 +75,11 @@ class MatrixNetwork:
         rng: random.Random,
         carries: Callable[[Sender, Room], bool] = lambda *_: True,
         knows: Callable[[Sender], bool] = lambda _: True,
+        may_stay: Callable[[Sender, Room], bool] = lambda *_: True,
         folder: Path = Path(),
     ) -> None:
         self.name = settings.name
+        self._stays = may_stay
         self._online = asyncio.Event()
         self._logged_in = asyncio.Event()
         self._homeserver = Homeserver(settings.homeserver, settings.user, settings.name)
@@ -100,7 +102,7 @@ class MatrixNetwork:
         service = Service(self._homeserver, tokens)
         idle_s = settings.ghosts.idle
         faces = self._faces = Faces(
-            self.name, settings.user, service, self._homeserver, memory, self._online, clock, idle_s
+            self.name, settings.user, service, self._homeserver, memory, self._online, clock, idle_s, self._may_stay
         )
         known.is_ghost = faces.is_ours
         self._sending = Sending(
@@ -139,6 +141,7 @@ class MatrixNetwork:
             sealed.verifying if sealed else None,
             self._voices.changed,
             faces.hear,
+            faces.ghost_of,
         )
 
     async def events(self, cursor: str | None) -> AsyncGenerator[Batch, None]:
@@ -192,6 +195,10 @@ class MatrixNetwork:
         """See `bridge.network.Reports`."""
         ghosts = self._faces.state()
         return Vitals(self._problem(), self._asking.heard, ghosts=None if ghosts is None else ghosts.number)
+
+    def _may_stay(self, person: Sender, room_id: str) -> bool:
+        joined = self._rooms.by_id(room_id)
+        return joined is None or joined.private or self._stays(person, joined.room)
 
     def ghosts(self) -> GhostState | None:
         """See `bridge.network.HasGhosts`."""

@@ -198,11 +198,38 @@ class Topic:
     type: Literal["topic"] = "topic"
 
 
-Body = Annotated[Message | Edit | Redaction | Reaction | Membership | Topic, Field(discriminator="type")]
+class Act(StrEnum):
+    """What somebody who runs a room does to somebody there."""
+
+    KICK = "kick"
+    BAN = "ban"
+    UNBAN = "unban"
+    QUIET = "quiet"
+    UNQUIET = "unquiet"
+
+
+@dataclass(frozen=True, slots=True)
+class Moderation:
+    """The sender does `act`, for that `reason`, to `person`, who is of another network and in the room by a face of
+    their own (a puppet or a ghost). `key`: by what that network knows them who have proved nothing; '' if they have.
+
+    The gate adds `identities`, what proves on other networks who they are, and `mirrored`: the same is to be done in
+    the other rooms, as far as we may."""
+
+    act: Act
+    person: Sender
+    reason: str = ""
+    key: str = ""
+    identities: tuple[Identity, ...] = ()
+    mirrored: bool = False
+    type: Literal["moderation"] = "moderation"
+
+
+Body = Annotated[Message | Edit | Redaction | Reaction | Membership | Topic | Moderation, Field(discriminator="type")]
 """What happened. The `type` tag is stored, so that each body is read back as the same class."""
 
 
-TYPES = ("message", "edit", "redaction", "reaction", "membership", "topic")
+TYPES = ("message", "edit", "redaction", "reaction", "membership", "topic", "moderation")
 """The tags of all bodies."""
 
 
@@ -253,6 +280,8 @@ class Event:
                 return described(body)
             case Redaction(reason=said) | Reaction(key=said) | Membership(detail=said) | Topic(text=said):
                 return words(said)
+            case Moderation(reason=said):
+                return words(said)
             case _ as never:
                 assert_never(never)
 
@@ -262,7 +291,7 @@ class Event:
         match self.body:
             case Edit(target=target) | Redaction(target=target) | Reaction(target=target):
                 return target
-            case Message() | Membership() | Topic():
+            case Message() | Membership() | Topic() | Moderation():
                 return None
             case _ as never:
                 assert_never(never)
@@ -275,7 +304,7 @@ class Event:
                 return tuple(key for key in (reply_to, thread) if key is not None)
             case Edit(target=target) | Redaction(target=target) | Reaction(target=target):
                 return (target,)
-            case Membership() | Topic():
+            case Membership() | Topic() | Moderation():
                 return ()
             case _ as never:
                 assert_never(never)

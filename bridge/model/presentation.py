@@ -48,6 +48,14 @@ class Ghosts(StrEnum):
     ALL = "all"
 
 
+class Moderated(StrEnum):
+    """What becomes of kicks and bans of faces (puppets and ghosts) in the other rooms of the link: they are told of in
+    words, or the same is done there."""
+
+    WORDS = "words"
+    MIRROR = "mirror"
+
+
 class Banned(StrEnum):
     """What becomes of the words of somebody whose own face (puppet or ghost) was removed from a room: they are refused,
     or the bridge's account says them with the mark."""

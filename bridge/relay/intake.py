@@ -10,7 +10,7 @@ import structlog
 
 from bridge.lib.lru import LruSet
 from bridge.model.accounting import Cause, Count, Tally
-from bridge.model.event import BOTS, Edit, Event, EventKey, Membership, Message, Reach, Room
+from bridge.model.event import BOTS, Edit, Event, EventKey, Membership, Message, Moderation, Reach, Room
 from bridge.model.outbox import Addressed, Delivery, Known, Owed, said_at
 from bridge.model.people import Sender
 from bridge.network import Batch, Gap, Moved, Network, News, Unread
@@ -25,6 +25,7 @@ from bridge.rules.case import Aside, Told, Verdict
 from bridge.rules.gate import Gate, asked_about
 from bridge.rules.policy import is_removal
 from bridge.store import Commit, Full, Lease, Rewound, Unavailable, stored
+from bridge.users import UsersError
 
 log = structlog.get_logger()
 
@@ -106,6 +107,7 @@ class Relay:
         self._shared.previews.begin_fetching(
             (each for outcome in outcomes for each in outcome.owed), self._shared.terms
         )
+        await self._audit(outcomes)
         gone = await self._store(lease, _commit(expect, batch, outcomes))
         for gap in batch.gaps:
             _log_gap(gap)
@@ -131,7 +133,17 @@ class Relay:
         for change in changes:
             self._shared.on_change(change)
         carried = (Addressed(case.event, room, gather=self._gather(case.event, room)) for room in verdict.audience)
-        return Outcome((*carried, *self._notices(verdict)), counts, changes)
+        audit = _done_for(case.event) if refusal is None else ()
+        return Outcome((*carried, *self._notices(verdict)), counts, changes, audit=audit)
+
+    async def _audit(self, outcomes: Iterable[Outcome]) -> None:
+        """Keep in the audit log what is done in somebody's name, before it is done."""
+        for outcome in outcomes:
+            for by, what, details in outcome.audit:
+                try:
+                    await asyncio.to_thread(self._shared.record, by, what, details)
+                except UsersError as error:
+                    log.warning("not_audited", by=by, what=what, details=details, reason=str(error))
 
     def _gather(self, event: Event, room: Room) -> float:
         """How many seconds `event` may wait for more of its type: a network that does not run here waits for none."""
@@ -246,6 +258,15 @@ class Relay:
             if case.user is None and self._refused.add((event.room.network, event.sender.address)):
                 details["hint"] = _let_in(event.sender)
             log.info("refused", reason=refusal.reason, **details)
+
+
+def _done_for(event: Event) -> tuple[tuple[str, str, str], ...]:
+    """A line of the audit log, if somebody is kicked or banned in all rooms of a link."""
+    body = event.body
+    if not isinstance(body, Moderation) or not body.mirrored:
+        return ()
+    whom = body.person.user or str(next(iter(body.person.proofs), body.person.address))
+    return ((f"{event.sender.network}/{event.sender.address}", f"mirror-{body.act}", f"{whom} {event.room}"),)
 
 
 def _is_unheard(verdict: Verdict) -> bool:

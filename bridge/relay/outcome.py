@@ -15,12 +15,14 @@ EXCERPT = 2000
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What follows from one event: it and our notices with the rooms they are `owed` to, `counts`, in `changes` the
-    event itself if it changes an earlier one, even if nobody is owed it, and what the relay remembers in `memory`."""
+    event itself if it changes an earlier one, even if nobody is owed it, and what the relay remembers in `memory`.
+    `audit`: what is done in the name of whom, with details."""
 
     owed: tuple[Addressed, ...] = ()
     counts: tuple[Count, ...] = ()
     changes: tuple[Event, ...] = ()
     memory: Mapping[str, str] = field(default_factory=dict)
+    audit: tuple[tuple[str, str, str], ...] = ()
 
     @property
     def keys(self) -> frozenset[EventKey]:

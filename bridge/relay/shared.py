@@ -35,6 +35,10 @@ def _nobody_listens(_event: Event) -> None:
     """Nobody wants to know of changes."""
 
 
+def _nothing_is_kept(_by: str, _what: str, _details: str) -> None:
+    """There is no audit log."""
+
+
 @dataclass(slots=True)
 class Shared:
     """`clock` gives seconds since the epoch. A reload replaces `terms`."""
@@ -56,6 +60,8 @@ class Shared:
     """Makes the link to the whole text of an event; '' if none can be made."""
     on_change: Callable[[Event], None] = _nobody_listens
     """Is told of each edit and each removal that was accepted."""
+    record: Callable[[str, str, str], None] = _nothing_is_kept
+    """Keeps in the audit log who did what, with details. May wait for the disk; raises UsersError."""
     requests: RequestNews | None = None
     admins: Admins | None = None
     heartbeats: Heartbeats = field(default_factory=Heartbeats)

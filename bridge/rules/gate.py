@@ -15,6 +15,7 @@ from bridge.model.event import (
     Membership,
     Mentioned,
     Message,
+    Moderation,
     Room,
 )
 from bridge.model.outbox import Known
@@ -29,6 +30,7 @@ from bridge.rules.corrections import RECENT_S, correction
 from bridge.rules.guests import GuestBudgets
 from bridge.rules.joining import Door, next_step
 from bridge.rules.link import Guests, Link, Rules
+from bridge.rules.moderation import Moderators, weighed
 from bridge.rules.routing import Commands, Links
 from bridge.rules.speakers import Speakers
 from bridge.users import Measure, User, Users
@@ -77,6 +79,7 @@ class Gate:
         self._budgets = GuestBudgets()
         self.speakers = Speakers()
         self._seen = Acquaintances()
+        self._moderators = Moderators()
         self._caught: LruDict[tuple[Room, str], float] = LruDict(_CAUGHT)
         self.set_links(links)
 
@@ -106,6 +109,8 @@ class Gate:
         bots is charged to their budget."""
         case = self._quietly(self._case(self._heeded(event, known), known))
         refusal = policy.judge(case, self._names, self._users.find) or self._of_a_correction(event)
+        if refusal is None and isinstance(case.event.body, Moderation) and case.link is not None:
+            refusal = self._moderators.refusal(case.link.name, self._clock())
         if refusal is not None and refusal.secret:
             self._caught[event.room, _address(event)] = self._clock()
         if refusal is None and isinstance(event.body, Message):
@@ -210,10 +215,24 @@ class Gate:
         is_command = self._commands(line, self.who(event.sender)) or self._commands(f"{name} x", None)
         return is_command or lookalike(name) in self._bots
 
-    def greets(self, sender: Sender, room: Room) -> bool:
-        """Whether `sender`, who was in `room` before we came and has said nothing yet, gets a ghost at once."""
+    def greets(self, room: Room) -> Callable[[Sender], bool] | None:
+        """Who of those in `room` before we came gets a ghost at once, though they have said nothing; None: nobody."""
         link = self.links.of(room)
-        return link is not None and link.rules.ghosts is Ghosts.ALL and self.carries(sender, room)
+        if link is None or link.rules.ghosts is not Ghosts.ALL:
+            return None
+        return lambda sender: self.carries(sender, room)
+
+    def may_stay(self, person: Sender, room: Room) -> bool:
+        """Whether `person`, who has a ghost in `room`, may still have one: they are no guest where guests are not
+        carried, and not banned."""
+        link = self.links.of(room)
+        if link is None:
+            return True
+        user = self._users.find(person.user) if person.user else None
+        if not link.rules.is_member(user) and link.rules.guests is not Guests.RELAY:
+            return False
+        sanction = self._users.sanctioned(person, user, link.name, self._clock())
+        return sanction is None or sanction.measure is not Measure.BAN
 
     def carries(self, sender: Sender, room: Room) -> bool:
         """Whether what `sender` says in `room` is carried, as far as the words do not matter. What others say need not
@@ -239,6 +258,9 @@ class Gate:
         if user is not None and irc_talk(event.room) is not None:
             about = replace(about, note=about.note or talks.note(about, user))
         spoke = isinstance(body, Membership) and self.speakers.has_spoken(event.room, about, self._clock())
+        if isinstance(body, Moderation):
+            meant = self._users.find(body.person.user) if body.person.user else self._users.identify(body.person)
+            body = weighed(link, user, body, meant, carries=self.carries(event.sender, event.room))
         if isinstance(body, Membership):
             carries = self.carries(event.sender, event.room)
             note = self._note(replace(about, name=body.detail), user, rules) if body.change is Change.RENAMED else ""

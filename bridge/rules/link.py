@@ -6,7 +6,7 @@ from enum import StrEnum
 from bridge.model.answering import Answers
 from bridge.model.event import Room
 from bridge.model.patterns import Pattern
-from bridge.model.presentation import DEFAULT, Ghosts, Memberships, Presentation
+from bridge.model.presentation import DEFAULT, Ghosts, Memberships, Moderated, Presentation
 from bridge.rules.budget import Allowance
 from bridge.users import User
 from bridge.users.identities import same_name
@@ -32,7 +32,8 @@ class Rules:
     `typing` and `receipts`, which are not stored. `files_last`: seconds that links to files work (infinite: for ever;
     0: no links are made), which have at most `largest_file` bytes. `guest_links`: how many links and previews one guest
     may cause. `preview`: files that people link to are sent with their words where that is possible. `ghosts`: who
-    may have an account of their own on another network, which comes and goes as they do."""
+    may have an account of their own on another network, which comes and goes as they do. `moderation`: what becomes of
+    kicks and bans."""
 
     guests: Guests = Guests.DUCK_ONLY
     members: frozenset[str] | None = None
@@ -53,6 +54,7 @@ class Rules:
     guest_links: Allowance = _EACH
     preview: bool = False
     ghosts: Ghosts = Ghosts.OFF
+    moderation: Moderated = Moderated.WORDS
 
     def is_member(self, user: User | None) -> bool:
         return user is not None and (self.members is None or same_name(user.name) in self.members)

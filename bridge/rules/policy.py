@@ -6,7 +6,20 @@ from datetime import UTC, datetime
 from typing import assert_never
 
 from bridge.model.accounting import Cause
-from bridge.model.event import BOTS, Change, Edit, Event, Kind, Membership, Message, Origin, Reaction, Redaction, Topic
+from bridge.model.event import (
+    BOTS,
+    Change,
+    Edit,
+    Event,
+    Kind,
+    Membership,
+    Message,
+    Moderation,
+    Origin,
+    Reaction,
+    Redaction,
+    Topic,
+)
 from bridge.model.outbox import Known
 from bridge.model.patterns import compared
 from bridge.model.presentation import Memberships
@@ -145,7 +158,7 @@ def _of_a_stranger_to_its_target(case: Case) -> Refusal | None:
             _is_author(case.event, case.target) or _may_moderate(case) or _is_moderated(case.event)
         ):
             return _MAY_NOT_REDACT
-        case Edit() | Redaction() | Reaction() | Message() | Membership() | Topic():
+        case Edit() | Redaction() | Reaction() | Message() | Membership() | Topic() | Moderation():
             return None
         case _ as never:
             assert_never(never)
@@ -172,7 +185,7 @@ def is_told(case: Case) -> bool:
 
 def _is_moderated(event: Event) -> bool:
     """Whether the network vouches that the sender may remove what others say: they need not be a user here."""
-    return isinstance(event.body, Redaction) and event.body.moderated
+    return isinstance(event.body, Moderation) or (isinstance(event.body, Redaction) and event.body.moderated)
 
 
 def _is_author(event: Event, target: Known) -> bool:

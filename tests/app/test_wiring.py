@@ -28,7 +28,7 @@ def test_a_network_waits_while_the_store_is_full() -> None:
     home = {"type": "matrix", "homeserver": "https://localhost", "user": "@duck:localhost", "password": "x"}
     config = Config.model_validate({"networks": {"home": home}})
     nothing: Any = None
-    gate: Any = SimpleNamespace(carries=None, knows=None)
+    gate: Any = SimpleNamespace(carries=None, knows=None, may_stay=None, greets=None)
     found = network(config, "home", (), nothing, random.Random(1), gate)
     assert isinstance(found, MatrixNetwork)
     assert isinstance(found._memory, PatientMemory)

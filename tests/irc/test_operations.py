@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.irc.dialect.operations import Operation, React, Redact, Say, SetTopic, decode, encode
+from bridge.irc.dialect.operations import Moderate, Operation, React, Redact, Say, SetTopic, decode, encode
+from bridge.model.event import Act
 from bridge.network import PermanentError
 
 _TEXT = st.text(max_size=40)
@@ -15,6 +16,7 @@ _OPERATIONS: st.SearchStrategy[Operation] = st.one_of(
     st.builds(React, _TEXT, _TEXT, _TEXT, st.booleans()),
     st.builds(Redact, _TEXT, _TEXT, _TEXT),
     st.builds(SetTopic, _TEXT, _TEXT),
+    st.builds(Moderate, st.sampled_from(Act), _TEXT, _TEXT, _TEXT, _TEXT, _TEXT, _TEXT),
 )
 
 

@@ -17,7 +17,7 @@ _WHO = (
 
 def _talk(*, whox: bool = True) -> Talk:
     talk = Talk().welcomed(ALL, _WHOX if whox else _WHOX.removesuffix(" WHOX"))
-    talk.greets = lambda who, room: room == POND and who.address != "eve"
+    talk.greets = lambda room: (lambda who: who.address != "eve") if room == POND else None
     return talk
 
 

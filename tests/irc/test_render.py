@@ -8,11 +8,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bridge.irc.dialect.formatting import stripped
-from bridge.irc.dialect.operations import Operation, Paste, React, Redact, Say, SetTopic, decode
+from bridge.irc.dialect.operations import Moderate, Operation, Paste, React, Redact, Say, SetTopic, decode
 from bridge.irc.dialect.place import Limits, Place
 from bridge.irc.dialect.render import render
 from bridge.irc.wire.line import compose
 from bridge.model.event import (
+    Act,
     Body,
     Change,
     Edit,
@@ -22,6 +23,7 @@ from bridge.model.event import (
     Membership,
     Mentioned,
     Message,
+    Moderation,
     Reaction,
     Redaction,
     Topic,
@@ -62,6 +64,7 @@ _BODIES: st.SearchStrategy[Body] = st.one_of(
     st.builds(Reaction, _KEYS, _ANY, st.booleans()),
     st.builds(Membership, _SENDERS, st.sampled_from(Change), _ANY),
     st.builds(Topic, _ANY),
+    st.builds(Moderation, st.sampled_from(Act), _SENDERS, _ANY, mirrored=st.booleans()),
 )
 _IDS = st.lists(st.sampled_from(["m1", "m2"]), max_size=2).map(tuple)
 _KNOWN = st.builds(
@@ -140,6 +143,8 @@ def _texts(operation: Operation) -> tuple[str, ...]:
             return (reason,)
         case SetTopic(text=text):
             return (text,)
+        case Moderate(reason=reason, words=words):
+            return (reason, words)
 
 
 @_MANY

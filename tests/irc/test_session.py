@@ -1,7 +1,6 @@
 """One IRC connection, line by line: registration, rooms, liveness, and what a hostile server may do."""
 
 import random
-from collections.abc import Callable
 from typing import TypeVar
 
 import pytest
@@ -25,9 +24,9 @@ from bridge.irc.effects import (
 )
 from bridge.irc.session.proof import ID_TAG
 from bridge.irc.session.session import Session
-from bridge.irc.session.state import greets_nobody
+from bridge.irc.session.state import Greets, greets_nobody
 from bridge.model.event import Event, Kind, Message, Room
-from bridge.model.people import Identity, Proof, Sender
+from bridge.model.people import Identity, Proof
 from bridge.model.text import Span, Style, plain
 from bridge.network import PermanentError, TransientError
 from tests.events import body_of
@@ -50,9 +49,9 @@ class Talk:
         base = {"name": "net", "host": "irc.test", "port": 6697, "nick": "duck"}
         self.settings = irc_settings(**{**base, **changes})  # type: ignore[arg-type]
         self.now = 0.0
-        self.greets: Callable[[Sender, Room], bool] = greets_nobody
+        self.greets: Greets = greets_nobody
         self.session = Session(
-            self.settings, rooms, origin="o", now=0.0, rng=random.Random(1), greets=lambda *each: self.greets(*each)
+            self.settings, rooms, origin="o", now=0.0, rng=random.Random(1), greets=lambda room: self.greets(room)
         )
         self.effects: list[Effect] = []
         self._take(self.session.start())

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.matrix.dialect.operations import Amend, Operation, React, Redact, Say, SetTopic, decode, encode
+from bridge.matrix.dialect.operations import Amend, Moderate, Operation, React, Redact, Say, SetTopic, decode, encode
+from bridge.model.event import Act
 from bridge.network import PermanentError
 
 _JSON = st.dictionaries(st.text(), st.text() | st.booleans() | st.dictionaries(st.text(), st.text()))
@@ -18,6 +19,7 @@ _JSON = st.dictionaries(st.text(), st.text() | st.booleans() | st.dictionaries(s
     | st.builds(Amend, st.text(), st.text(), _JSON)
     | st.builds(Redact, st.text(), st.text(), st.text())
     | st.builds(SetTopic, st.text())
+    | st.builds(Moderate, st.sampled_from(Act), st.lists(st.text(), max_size=3).map(tuple), st.text(), _JSON)
 )
 def test_an_operation_is_read_back_as_it_was_frozen(operation: Operation) -> None:
     assert decode(encode(operation)) == operation

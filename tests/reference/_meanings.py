@@ -98,6 +98,7 @@ MEANINGS: Mapping[str, str] = {
     "no_answer": "The IRC server accepts connections, but says nothing: TLS on a plain port, or the other way round.",
     "no_preview": "What somebody linked to is not shown, with the reason.",
     "not_allowed_to_speak": "The bridge may not speak in a Matrix room: raise its power level. Messages wait.",
+    "not_audited": "A kick or ban in somebody's name could not be written to the audit log: look at the disk.",
     "not_expired": "Old entries could not be removed from the store; tried again in an hour.",
     "not_identified": "There are no services of that name on this network: look at `nickserv.service`.",
     "not_joined": "The bridge is not in a room, with the reason and what to do. Messages for it wait.",

@@ -69,9 +69,10 @@ def test_who_was_there_before_gets_a_ghost_where_all_have_one_and_is_never_told_
     world = World(Rules(memberships=memberships, ghosts=Ghosts.ALL))
     verdict = _leaves(world, change=Change.PRESENT)
     assert (verdict.audience, _body(verdict).quiet) == ((HOME,), True)
-    assert world.gate.greets(_BOB, LIBERA)
-    assert not world.gate.greets(irc("mallory"), LIBERA)
+    greets = world.gate.greets(LIBERA)
+    assert greets is not None
+    assert [greets(who) for who in (_BOB, irc("mallory"))] == [True, False]
     for ghosts in (Ghosts.OFF, Ghosts.SPEAKERS):
         world = World(Rules(memberships=memberships, ghosts=ghosts))
         assert _leaves(world, change=Change.PRESENT).audience == ()
-        assert not world.gate.greets(_BOB, LIBERA)
+        assert world.gate.greets(LIBERA) is None

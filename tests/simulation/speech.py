@@ -13,6 +13,7 @@ from bridge.model.event import (
     EventKey,
     Membership,
     Message,
+    Moderation,
     Reaction,
     Redaction,
     Room,
@@ -141,8 +142,8 @@ def _payloads(item: Owed, *, by_lines: bool) -> Iterator[str]:
             yield _about(item, target, "redact")
         case Reaction(target=target, key=key, removed=removed):
             yield _about(item, target, "unreact" if removed else "react", key)
-        case Membership() | Topic():
-            raise AssertionError("nobody comes, and nobody sets topics")
+        case Membership() | Topic() | Moderation():
+            raise AssertionError("nobody comes, sets topics, or is kicked")
         case _ as never:
             assert_never(never)
 

@@ -50,6 +50,7 @@ _CARRIES = (
     "puppets",
     "ghosts",
     "banned",
+    "moderation",
     "colour_names",
     "guard_names",
     "preview",

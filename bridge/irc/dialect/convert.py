@@ -19,6 +19,7 @@ from bridge.model.event import (
     Kind,
     Membership,
     Message,
+    Moderation,
     Origin,
     Reaction,
     Redaction,
@@ -62,7 +63,8 @@ class Spoken:
     is from a history; `present` then says whether the very same person is in the channel now.
 
     `account` is the speaker's if it must not be asked for ('' for none, None: find it out). `moderated` is as in
-    `Redaction`. `mentions` is as in `Message`. `person` is whose membership changes, if that is not the speaker.
+    `Redaction`. `mentions` is as in `Message`. `person` is whose membership changes, if that is not the speaker. `act`:
+    what the line does to one of our puppets.
     """
 
     line: Line
@@ -77,6 +79,7 @@ class Spoken:
     moderated: bool = False
     person: Sender | None = None
     mentions: tuple[str, ...] = ()
+    act: Moderation | None = None
 
     def to(self, identity: str) -> "Spoken":
         """The same, said in private to who has that Matrix id."""
@@ -206,6 +209,8 @@ def _message(spoken: Spoken, names: tuple[str, ...]) -> Message | None:
 
 def _body(spoken: Spoken, who: Sender) -> Body | None:
     line = spoken.line
+    if spoken.act is not None:
+        return spoken.act
     match line.command:
         case "TAGMSG":
             return reaction(line, spoken.room)

@@ -10,13 +10,15 @@ from itertools import islice
 
 from bridge.irc.dialect.brief import clean, fitted, listed, shortened
 from bridge.irc.dialect.names import Names
-from bridge.irc.dialect.operations import Operation, React, Redact, Say, SetTopic, Voice
+from bridge.irc.dialect.operations import Moderate, Operation, React, Redact, Say, SetTopic, Voice
 from bridge.irc.dialect.place import Limits, Place
 from bridge.irc.dialect.quotation import quoted_words
 from bridge.irc.dialect.voices import voice_of
+from bridge.model import moderating
 from bridge.model.attribution import stamp
-from bridge.model.event import EventKey, Reaction, Redaction
+from bridge.model.event import EventKey, Moderation, Reaction, Redaction
 from bridge.model.outbox import Known, Owed
+from bridge.model.people import Proof
 from bridge.model.presentation import Presentation, Reactions
 from bridge.model.text import in_quotes, says_nothing, untabbed
 
@@ -27,6 +29,8 @@ _KEY = 24
 _SEPARATOR = re.compile(r"[\s,;\"\u2800]")
 """What a reaction has that could read like more than one, or like that of somebody else."""
 _KEYS = 5
+_WHY = 200
+"""Most bytes of why somebody is kicked."""
 _TAGS = 20
 """Most reactions that are shown by tags at once: each is a line, and what people say waits behind it."""
 _GROUPS = 4
@@ -84,6 +88,18 @@ def topic(channel: str, text: str, limits: Limits) -> SetTopic:
     size = max(limits.budget("TOPIC", channel), _LEAST)
     text = clean(untabbed(text)).strip()
     return SetTopic(channel, fitted(text, min(size, limits.topic) if limits.topic else size))
+
+
+def moderated(item: Owed, body: Moderation, names: Names, place: Place) -> Operation:
+    """Somebody was kicked or banned on the other side: the same here if it is to be, and if they are of this network;
+    else that in words."""
+    said = notice(item, names.guarded(clean(moderating.told(item.event, body))), place.limits)
+    if not moderating.is_done(item, body) or body.person.network != item.room.network:
+        return said
+    accounts = [each.value for each in body.person.proofs if each.kind is Proof.IRC]
+    reason = fitted(clean(moderating.why(item.event, body)), _WHY)
+    account = next(iter(accounts), "")
+    return Moderate(body.act, item.room.id, account, body.person.address, body.key, reason, said.text)
 
 
 def _people(items: Sequence[Owed], names: Names) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
+from bridge.model.event import Act
 from bridge.network import PermanentError
 
 
@@ -89,7 +90,21 @@ class Paste:
     reply: str = ""
 
 
-Operation = Say | Paste | React | Redact | SetTopic
+@dataclass(frozen=True, slots=True)
+class Moderate:
+    """A kick, a ban or its end, of somebody who is logged in to `account`, or, if that is '', of who has that `nick`
+    and is known by that `key` (see `Moderation`). `words` are said instead where it cannot be done."""
+
+    act: Act
+    target: str
+    account: str
+    nick: str
+    key: str
+    reason: str
+    words: str
+
+
+Operation = Say | Paste | React | Redact | SetTopic | Moderate
 
 
 def is_speech(operation: Operation) -> bool:
@@ -118,6 +133,9 @@ def encode(operation: Operation) -> str:
             fields = {"op": "redact", "target": target, "msgid": msgid, "reason": reason}
         case SetTopic(target, text):
             fields = {"op": "topic", "target": target, "text": text}
+        case Moderate(act, target, account, nick, key, reason, words):
+            fields = {"op": "moderate", "act": act, "target": target, "account": account, "nick": nick, "key": key}
+            fields |= {"reason": reason, "words": words}
         case _ as never:
             assert_never(never)
     return json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
@@ -137,6 +155,9 @@ def decode(payload: str) -> Operation:
             return Redact(target, msgid, reason)
         case {"op": "topic", "target": str(target), "text": str(text)}:
             return SetTopic(target, text)
+        case {"op": "moderate", "act": str(act), "target": str(target), "words": str(text)} if act in tuple(Act):
+            account, nick, key, reason = (str(fields.get(name, "")) for name in ("account", "nick", "key", "reason"))
+            return Moderate(Act(act), target, account, nick, key, reason, text)
         case {"op": "paste", "target": str(target), "pieces": list(pieces), "joined": list(joined), "mark": str(mark)}:
             return _paste(target, pieces, joined, mark, fields.get("reply", ""))
         case {"op": str(operation)} if operation != "say":

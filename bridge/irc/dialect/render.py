@@ -11,7 +11,7 @@ from bridge.irc.dialect.brief import clean as _clean
 from bridge.irc.dialect.comings import came_and_went
 from bridge.irc.dialect.formatting import parse
 from bridge.irc.dialect.names import Names, clipped
-from bridge.irc.dialect.notes import deleted, reacted, topic
+from bridge.irc.dialect.notes import deleted, moderated, reacted, topic
 from bridge.irc.dialect.operations import Operation, Paste, Say, Voice, encode
 from bridge.irc.dialect.paste import pasted
 from bridge.irc.dialect.place import Limits, Place
@@ -22,7 +22,18 @@ from bridge.irc.dialect.whispers import whisper
 from bridge.model.address import is_address_of
 from bridge.model.attribution import mark, spoken
 from bridge.model.changes import CUT, Change, Extent, change, covered
-from bridge.model.event import Edit, Kind, Membership, Message, Reaction, Redaction, Topic, described, with_links
+from bridge.model.event import (
+    Edit,
+    Kind,
+    Membership,
+    Message,
+    Moderation,
+    Reaction,
+    Redaction,
+    Topic,
+    described,
+    with_links,
+)
 from bridge.model.outbox import Owed, Post
 from bridge.model.presentation import DEFAULT, Presentation
 from bridge.model.readable import spelled_out
@@ -133,6 +144,8 @@ def _subject(item: Owed) -> object:
             return by, who and (who.network, who.address)
         case Membership() | Topic() as body:
             return body.type
+        case Moderation():
+            return object()
         case _ as never:
             assert_never(never)
 
@@ -154,6 +167,8 @@ def _operations(
             yield from came_and_went(items, names, place.limits)
         case Topic(text=text):
             yield topic(item.room.id, text, place.limits)
+        case Moderation() as act:
+            yield moderated(item, act, names, place)
         case _ as never:
             assert_never(never)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from bridge.irc.puppets import nicks
 from bridge.irc.wire.line import Source
 from bridge.model.casemap import Casemapping
+from bridge.model.glob import matches
 
 KEY = "puppet "
 _MOST_MASKS = 4
@@ -79,6 +80,24 @@ class Book:
         self._keep(user.casefold(), entry)
         return {KEY + user.casefold(): _written(entry)}
 
+    def meant_by(self, mask: str) -> str | None:
+        """The user (casefolded) whose puppet, and nobody else's, a ban is of: its mask names the user name, by which
+        operators tell our puppets apart. Any other mask means nobody, or may mean several."""
+        nick, _, rest = mask.partition("!")
+        user = rest.partition("@")[0]
+        name = user[1:] if user[:1] in ("~", "*") else user
+        if name not in self._usernames:
+            return None
+        fold = self.casemapping.fold
+        for owner, entry in self._entries.items():
+            if entry.username == name and any(matches(fold(nick), fold(each)) for each in self._nicks(entry)):
+                return owner
+        return None
+
+    def user_of(self, username: str) -> str | None:
+        """The user (casefolded) whose puppet has that user name."""
+        return next((user for user, entry in self._entries.items() if entry.username == username), None)
+
     def is_of_puppet(self, source: Source, *, is_tagged: bool) -> bool:
         """Whether one of our puppets, now or in an earlier run, is the source of a line: by its nick, its user name and
         its host. `is_tagged`: the line has the tag of our posts, which only we and liars send; then the host may be
@@ -92,6 +111,10 @@ class Book:
             if entry.username == user
             for nick, host in entry.masks
         )
+
+    @staticmethod
+    def _nicks(entry: Entry) -> tuple[str, ...]:
+        return (entry.nick, *(nick for nick, _ in entry.masks))
 
     def _keep(self, key: str, entry: Entry) -> None:
         self._entries[key] = entry

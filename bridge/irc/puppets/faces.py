@@ -73,6 +73,15 @@ class Faces:
                 return face
         return None
 
+    def owner(self, source: Source) -> str | None:
+        """The user (casefolded) whose connected puppet is that source; None if it is none of ours."""
+        face = self.of(source)
+        return self._book.user_of(face.username) if face is not None else None
+
+    def banned(self, mask: str) -> str | None:
+        """The user (casefolded) whose puppet alone a ban of that mask is of."""
+        return self._book.meant_by(mask)
+
     def is_ours(self, line: Line) -> bool:
         """Whether one of our puppets has said or done what a line tells."""
         if not self.any:

@@ -6,7 +6,8 @@ from types import MappingProxyType
 from bridge.irc.dialect import convert
 from bridge.irc.effects import Failed, Notable, Online, Pledged, Proved, Upgrade, Write, written
 from bridge.irc.hearing.steps import Step
-from bridge.irc.session import actions, presence, proof, speech
+from bridge.irc.session import actions, moderation, presence, proof, speech
+from bridge.irc.session.hush import LISTS
 from bridge.irc.session.login import Login
 from bridge.irc.session.state import State
 from bridge.irc.wire import modes, sts
@@ -245,16 +246,19 @@ def _mode(state: State, line: Line) -> Iterable[Step]:
     return ()
 
 
-def _mode_change(state: State, line: Line) -> Iterable[Step]:
+def _mode_change(state: State, line: Line) -> Iterator[Step]:
     """MODE: of a channel, or of us (services set one when we are logged in)."""
     name = line.param(0)
     if state.us.is_us(name):
-        return state.channels.we_changed()
+        yield from state.channels.we_changed()
+        return
     supports = state.isupport
     ranks, off = "".join(supports.ranks.values()), state.channels.without_colours(name)
-    for change in modes.changes(line.params[1:], supports.channel_modes, ranks):
+    for number, change in enumerate(modes.changes(line.params[1:], supports.channel_modes, ranks)):
         if state.channels.heard(name):
             state.hush.changed(name, change, supports)
+        if change.letter in LISTS and change.letter not in ranks:
+            yield from moderation.banned(state, line, number, change)
         if change.letter in ranks:
             if state.us.is_us(change.param):
                 state.relaying.promoted(name)
@@ -262,7 +266,7 @@ def _mode_change(state: State, line: Line) -> Iterable[Step]:
         elif change.letter in supports.colour_modes:
             off = off | {change.letter} if change.on else off - {change.letter}
     state.channels.colourless(name, off)
-    return state.channels.changed(name)
+    yield from state.channels.changed(name)
 
 
 def _of_services(handle: Handler) -> Handler:

@@ -17,9 +17,9 @@ _CHANNELS = 1000
 _BANS = 100
 """Most bans of a channel that are kept: servers allow about as many."""
 _MODERATED, _REGISTERED = _SILENCING = "m", "M"
-_LISTS = "bq"
+LISTS = "bq"
 """Modes whose masks may not speak: bans, and quiets where `q` is not a rank."""
-_MUTES = ("m:", "~q:", "~quiet:", "~mute:")
+MUTES = ("m:", "~q:", "~quiet:", "~mute:")
 """What stands before a mask that only mutes (extended bans of InspIRCd and UnrealIRCd)."""
 
 
@@ -59,7 +59,7 @@ class Hush:
         channel.excepted = False
         if change.letter in _SILENCING:
             channel.modes = channel.modes.replace(change.letter, "") + (change.letter if change.on else "")
-        elif change.letter in _LISTS and change.letter not in supports.ranks.values() and change.param:
+        elif change.letter in LISTS and change.letter not in supports.ranks.values() and change.param:
             left = tuple(mask for mask in channel.bans if mask != change.param)
             channel.bans = (*left[-_BANS + 1 :], change.param) if change.on else left
 
@@ -107,4 +107,4 @@ class Hush:
 
 def _plain(ban: str) -> str:
     """The mask of a ban; extended bans of another kind match nothing."""
-    return next((ban.removeprefix(mute) for mute in _MUTES if ban.startswith(mute)), ban)
+    return next((ban.removeprefix(mute) for mute in MUTES if ban.startswith(mute)), ban)

@@ -7,8 +7,9 @@ from types import MappingProxyType
 from typing import assert_never
 
 from bridge.irc.dialect import formatting
-from bridge.irc.dialect.operations import Operation, Paste, React, Redact, Say, SetTopic
-from bridge.irc.effects import Effect, Write
+from bridge.irc.dialect.operations import Moderate, Operation, Paste, React, Redact, Say, SetTopic
+from bridge.irc.effects import Effect, Write, written
+from bridge.irc.session import sanctions
 from bridge.irc.session.proof import ID_TAG, PendingPost
 from bridge.irc.session.state import State
 from bridge.irc.wire import multiline
@@ -44,6 +45,8 @@ def perform(state: State, post: str, operation: Operation) -> list[Effect]:
             return _redact(state, post, target, msgid, reason)
         case SetTopic(target, text):
             return _set_topic(state, post, target, text)
+        case Moderate():
+            return _moderate(state, post, operation)
         case _ as never:
             assert_never(never)
 
@@ -163,6 +166,17 @@ def _set_topic(state: State, post: str, target: str, text: str) -> list[Effect]:
     written = _written(state, PendingPost(post, target, private=False, command="TOPIC"), (target, text))
     state.topics.pop(channel)
     return written
+
+
+def _moderate(state: State, post: str, wanted: Moderate) -> list[Effect]:
+    """The last command proves those before it. Where none can be given, it is said in words."""
+    commands = sanctions.commands(state, wanted)
+    if commands is None:
+        return _say(state, post, "NOTICE", wanted.target, wanted.words, "")
+    *first, (command, *params) = commands
+    before = [effect for each in first for effect in written(*each)]
+    pending = PendingPost(post, wanted.target, private=False, command=command)
+    return [*before, *_written(state, pending, tuple(params))]
 
 
 def _shown(

@@ -8,7 +8,7 @@ from bridge.irc.dialect.convert import Spoken
 from bridge.irc.effects import written
 from bridge.irc.hearing.steps import Step
 from bridge.irc.hearing.who import WHOX_MARK
-from bridge.irc.session import actions
+from bridge.irc.session import actions, moderation
 from bridge.irc.session.state import State
 from bridge.irc.wire.line import Line, Source
 from bridge.model.event import Room
@@ -89,7 +89,8 @@ def part(state: State, line: Line) -> Iterator[Step]:
 
 def kick(state: State, line: Line) -> Iterator[Step]:
     why = f": {one_line(line.param(2))}" if line.param(2) else ""
-    happenings = _leavings(state, line, line.param(1), [line.param(0)])
+    happenings = [] if state.us.is_us(line.source.nick) else _leavings(state, line, line.param(1), [line.param(0)])
+    yield from moderation.kicked(state, line)
     if state.faces.any:
         yield from state.faces.left(line.param(1), line.param(0))
     yield from _gone(state, line.param(1), line.param(0), f"kicked by {printable(line.source.nick)}{why}")
@@ -193,11 +194,14 @@ def names_end(state: State, line: Line) -> Iterator[Step]:
 
 def _present(state: State, room: Room) -> Iterator[Step]:
     """Who was in a channel before we joined it, where that is told."""
+    is_told = state.greets(room)
+    if is_told is None:
+        return
     there = map(state.people.find, [*itertools.islice(state.people.nicks(room.id), _MOST_PRESENT)])
     for person in filter(None, there):
         if state.us.is_us(person.nick) or actions.of_puppet(state, person.nick):
             continue
-        if state.greets(actions.someone(state, person.nick), room):
+        if is_told(actions.someone(state, person.nick)):
             line = Line("353", source=person.source)
             yield from actions.told(state, actions.membership(state, line, [room]))
 

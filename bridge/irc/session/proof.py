@@ -39,7 +39,8 @@ _NEVER = frozenset({"401", "411", "412", "417", "716"})
 
 
 SPEECH = frozenset({"PRIVMSG", "NOTICE"})
-_OURS = SPEECH | {"TAGMSG", "REDACT", "TOPIC"}
+_OURS = SPEECH | {"TAGMSG", "REDACT", "TOPIC", "KICK", "MODE"}
+_OF_OPERATORS = frozenset({"TOPIC", "KICK", "MODE"})
 _OPERATORS_ONLY = "482"
 
 
@@ -210,7 +211,7 @@ class Proofs:
         if command in _OURS or line.command in ("421", _UNKNOWN):
             flying = [each for each in flying if each.is_a(command)]
         elif line.command == _OPERATORS_ONLY:
-            flying.sort(key=lambda each: each.command != "TOPIC")
+            flying.sort(key=lambda each: each.command not in _OF_OPERATORS)
         else:
             flying.sort(key=lambda each: not each.has_tags)
         for pending in flying:
@@ -237,6 +238,8 @@ def refusal(line: Line, pending: PendingPost) -> SendError:
     if pending.command == "TOPIC":
         only = f"the bridge is no operator in {pending.target}, and only operators may set the topic there"
         return PermanentError(only if line.command == _OPERATORS_ONLY else f"the topic was not set: {reason}")
+    if pending.command in _OF_OPERATORS:
+        return PermanentError(f"nobody was kicked or banned in {pending.target}: {reason}")
     never = line.command in _NEVER or (pending.private and line.command not in ("263", _UNKNOWN))
     if line.command in MUTED and not never:
         return Silenced(reason, _WAITS_WITH_US, refused=True)

@@ -50,12 +50,12 @@ class Typist:
     at: float
 
 
-Greets = Callable[[Sender, Room], bool]
-"""Whether it is told at once that somebody is in a channel that we have joined."""
+Greets = Callable[[Room], Callable[[Sender], bool] | None]
+"""Of whom it is told that they are in a channel that we have joined; None: of nobody there."""
 
 
-def greets_nobody(_who: Sender, _room: Room) -> bool:
-    return False
+def greets_nobody(_room: Room) -> None:
+    """Nobody is told of anywhere."""
 
 
 class State:

@@ -31,7 +31,8 @@ class Face:
 
     `heads`: what the lines begin with; a ghost leaves it out. `at`: when it was said, in milliseconds since the epoch;
     `late`: clients show that it was. `acts`: it is a /me. `or_mark`: where the ghost was removed, the bridge's own
-    account may speak for it."""
+    account may speak for it. `mask`: their `nick!user@host`, '' if it was not shown; `member`: their user in the
+    allowlist, '' for a guest."""
 
     network: str
     name: str
@@ -42,6 +43,8 @@ class Face:
     late: bool = False
     acts: bool = False
     or_mark: bool = False
+    mask: str = ""
+    member: str = ""
 
     @classmethod
     def of(cls, sender: Sender) -> Self | None:
@@ -49,23 +52,23 @@ class Face:
         a host that we see."""
         if sender.casemapping is Casemapping.EXACT or sender.bot:
             return None
-        fold = sender.casemapping.fold
+        fold, member = sender.casemapping.fold, sender.user or ""
         shown = encodable(printable(shown_as(sender)))[:_NAME].strip()
         if not shown:
             return None
         for proof in sender.proofs:
             if proof.kind is Proof.IRC and proof.network == sender.network:
-                return cls(sender.network, escaped(fold(proof.value)), "", shown)
+                return cls(sender.network, escaped(fold(proof.value)), "", shown, mask=sender.mask, member=member)
         host = sender.mask.partition("!")[2]
         if not host:
             return None
         owner = digest("owner", sender.network, host)
-        return cls(sender.network, escaped(fold(sender.address)), owner, shown)
+        return cls(sender.network, escaped(fold(sender.address)), owner, shown, mask=sender.mask, member=member)
 
     def encode(self) -> dict[str, object]:
         fields: dict[str, object] = {"network": self.network, "name": self.name, "shown": self.shown}
         more = {"owner": self.owner, "heads": self.heads, "at": self.at, "late": self.late}
-        more |= {"acts": self.acts, "or_mark": self.or_mark}
+        more |= {"acts": self.acts, "or_mark": self.or_mark, "mask": self.mask, "member": self.member}
         return fields | {key: value for key, value in more.items() if value}
 
     @classmethod
@@ -80,7 +83,8 @@ class Face:
                 case [str(body), str(html), int(lines)]:
                     heads.append((body, html, lines))
         late, acts, or_mark = (fields.get(key) is True for key in ("late", "acts", "or_mark"))
-        return cls(network, name, owner, shown, tuple(heads), number(fields, "at") or 0, late, acts, or_mark)
+        at, mask, member = number(fields, "at") or 0, word(fields, "mask"), word(fields, "member")
+        return cls(network, name, owner, shown, tuple(heads), at, late, acts, or_mark, mask, member)
 
     def with_heads(self, *heads: Head) -> Self:
         return replace(self, heads=heads)

@@ -4,6 +4,8 @@
 @irc_libera_bob_1:example.org     who only has the nick bob; _2 is somebody else who had that nick later
 """
 
+import re
+
 from bridge.lib.ids import digest
 from bridge.model.identifiers import MATRIX_ID_LIMIT
 
@@ -11,6 +13,7 @@ PREFIX = "irc_"
 """How the local parts of all ghosts begin. The application service has these for itself."""
 _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789.-/+")
 """What stands for itself in a local part. `=` begins an escape, and `_` stands between the parts only."""
+_ESCAPE = re.compile(rb"=([0-9a-f]{2})")
 _LONGEST = 60
 """Characters of network and name in an id that would be too long in full: the digest behind them tells who it is."""
 
@@ -28,6 +31,20 @@ def ghost_id(network: str, name: str, number: int, server: str) -> str:
         if len(found.encode()) <= MATRIX_ID_LIMIT:
             return found
     raise ValueError(f"the name of the server is too long for ghosts: {server}")
+
+
+def parsed(user: str) -> tuple[str, str] | None:
+    """The network and the name (an account, or a nick) of whom `ghost_id` gave an id; None for any other, and for one
+    that was too long to say."""
+    parts = user.partition(":")[0].removeprefix(f"@{PREFIX}").split("_")
+    if not user.startswith(f"@{PREFIX}") or len(parts) not in (2, 3) or (len(parts) == 3 and len(parts[2]) != 1):
+        return None
+    return _unescaped(parts[0]), _unescaped(parts[1])
+
+
+def _unescaped(text: str) -> str:
+    found = _ESCAPE.sub(lambda code: bytes([int(code[1], 16)]), text.encode())
+    return found.decode(errors="surrogatepass")
 
 
 def escaped(text: str) -> str:

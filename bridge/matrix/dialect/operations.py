@@ -7,6 +7,7 @@ from typing import assert_never
 
 from bridge.matrix.dialect.face import Face
 from bridge.matrix.dialect.fields import table, word
+from bridge.model.event import Act
 from bridge.network import PermanentError
 
 ID = "example.quackbridge.id"
@@ -15,6 +16,7 @@ PARTS = "example.quackbridge.parts"
 """The key in a message's content that tells which of its lines are whose: `[[delivery id, number of lines], ...]`."""
 _COMPACT = (",", ":")
 _FACE = '"face":{'
+_ACTS = frozenset(Act)
 _MOVES = '{"op":"moves"'
 
 
@@ -84,7 +86,17 @@ class Moves:
     content: Mapping[str, object]
 
 
-Operation = Say | Moves | Amend | Redact | React | SetTopic
+@dataclass(frozen=True, slots=True)
+class Moderate:
+    """A kick, a ban or its end, of the `users` who are there. `content` says it instead where we have no power to."""
+
+    act: Act
+    users: tuple[str, ...]
+    reason: str
+    content: Mapping[str, object]
+
+
+Operation = Say | Moves | Amend | Redact | React | SetTopic | Moderate
 
 
 def encode(operation: Operation) -> str:
@@ -102,6 +114,8 @@ def encode(operation: Operation) -> str:
             fields |= _faced(face)
         case SetTopic(text):
             fields = {"op": "topic", "text": text}
+        case Moderate(act, users, reason, content):
+            fields = {"op": "moderate", "act": act, "users": users, "reason": reason, "content": content}
         case Moves(moves, content):
             fields = {"op": "moves", "moves": [_moved(each) for each in moves], "content": content}
         case _ as never:
@@ -126,12 +140,24 @@ def decode(payload: str) -> Operation:
             return React(target, key, more.get("removed") is True, _face(fields))
         case {"op": "topic", "text": str(text)}:
             return SetTopic(text)
-        case {"op": "moves", "moves": list(moves), "content": dict(content)}:
-            return Moves(tuple(_move(each) for each in moves if isinstance(each, dict)), content)
+        case {"op": "moves" | "moderate"}:
+            return _of_people(fields)
         case {"m.relates_to": {"rel_type": "m.annotation", "event_id": str(target), "key": str(key)}}:
             return React(target, key)
         case {"body": str()}:
             return Say(fields)
+        case _:
+            raise PermanentError("the stored message cannot be read")
+
+
+def _of_people(fields: dict[str, object]) -> Operation:
+    match fields:
+        case {"op": "moves", "moves": list(moves), "content": dict(content)}:
+            return Moves(tuple(_move(each) for each in moves if isinstance(each, dict)), content)
+        case {"act": str(act), "users": list(users), "reason": str(reason), "content": dict(content)} if act in tuple(
+            Act
+        ):
+            return Moderate(Act(act), tuple(map(str, users)), reason, content)
         case _:
             raise PermanentError("the stored message cannot be read")
 

@@ -10,12 +10,37 @@ from bridge.matrix.dialect.captions import attached
 from bridge.matrix.dialect.face import Face
 from bridge.matrix.dialect.html import FORMAT
 from bridge.matrix.dialect.lines import Line, Mark, encodable, marked, shares, size
-from bridge.matrix.dialect.operations import PARTS, Amend, Move, Moves, Operation, React, Redact, Say, SetTopic, encode
+from bridge.matrix.dialect.operations import (
+    PARTS,
+    Amend,
+    Moderate,
+    Move,
+    Moves,
+    Operation,
+    React,
+    Redact,
+    Say,
+    SetTopic,
+    encode,
+)
 from bridge.matrix.dialect.place import Place
 from bridge.matrix.dialect.profile import PROFILE, has_profile, profile
+from bridge.model import moderating
 from bridge.model.attribution import mark, spoken, stamp
 from bridge.model.comings import by_person, net, steps, told
-from bridge.model.event import Change, Edit, Event, Kind, Membership, Message, Reaction, Redaction, Topic, with_links
+from bridge.model.event import (
+    Change,
+    Edit,
+    Event,
+    Kind,
+    Membership,
+    Message,
+    Moderation,
+    Reaction,
+    Redaction,
+    Topic,
+    with_links,
+)
 from bridge.model.outbox import Delivery, Owed, Post
 from bridge.model.people import Proof
 from bridge.model.presentation import Banned, Ghosts
@@ -87,6 +112,8 @@ def _first(owed: Sequence[Owed], place: Place) -> tuple[Sequence[Owed], Sequence
             topics = [*takewhile(lambda item: isinstance(item.event.body, Topic), owed)]
             text = encodable(visible(plain(topics[-1].event.text)))[:_TOPIC]
             return topics, (SetTopic(text),)
+        case Moderation() as act:
+            return (head,), (_moderated(head, act),)
         case _ as never:
             assert_never(never)
 
@@ -113,6 +140,16 @@ def _memberships(owed: Sequence[Owed], place: Place) -> tuple[Sequence[Owed], Se
         raise Needless(deliveries=[delivery for item in run for delivery in item.deliveries])
     content = notice(told(happened))
     return run, (Moves(moves, content) if any(move.face for move in moves) else Say(content),)
+
+
+def _moderated(item: Owed, body: Moderation) -> Operation:
+    """Somebody was kicked or banned on the other side: the same here if it is to be, else that in words."""
+    content = notice(moderating.told(item.event, body))
+    users = tuple(each.value for each in body.identities if each.kind is Proof.MATRIX)
+    if not users or not moderating.is_done(item, body):
+        return Say(content)
+    reason = encodable(printable(moderating.why(item.event, body)))[:_REASON]
+    return Moderate(body.act, users, reason, content)
 
 
 def notice(text: str) -> dict[str, object]:

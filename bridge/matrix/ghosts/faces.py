@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from weakref import WeakValueDictionary
 
 import structlog
@@ -22,6 +23,7 @@ from bridge.matrix.ghosts.records import MOST, Ghost, Ghosts, Place
 from bridge.matrix.ghosts.service import NotRegistered, Service, is_unknown
 from bridge.matrix.http.homeserver import ApiError, Homeserver, Unreachable
 from bridge.matrix.rooms.joined import JoinedRoom
+from bridge.model.people import Sender
 from bridge.network import FaceRemoved, GhostState, Memory, Refused
 
 log = structlog.get_logger()
@@ -42,9 +44,15 @@ _SOON_S = 30.0
 _MUTED_S = 60.0
 """The same where a ghost may not speak, as in a moderated room."""
 _LOOK_S = 1.0
+_LOOKS = 5
+"""Looks in which each ghost was looked at once."""
 _LATE_MS = 60_000
 _DAY_S = 86_400.0
 _BARRED = 5_000
+
+
+MayStay = Callable[[Sender, str], bool]
+"""Whether somebody, who has a ghost in the room of that id, may have one there still."""
 
 
 class Faces:
@@ -61,6 +69,7 @@ class Faces:
         online: asyncio.Event,
         clock: Callable[[], float] = time.time,
         idle_s: float = 30 * _DAY_S,
+        may_stay: MayStay = lambda *_: True,
     ) -> None:
         self._network = network
         self._us = us
@@ -70,6 +79,8 @@ class Faces:
         self._online = online
         self._clock = clock
         self._idle_s = idle_s
+        self._may_stay = may_stay
+        self._looking: Iterator[Ghost] = iter(())
         self._making = Making(network, service, homeserver, memory)
         self._ghosts = Ghosts(self._server)
         self._known: bool | None = None  # whether the homeserver knows our registration; None: not asked yet
@@ -89,6 +100,10 @@ class Faces:
     def is_ours(self, user: str) -> bool:
         """Whether `user` is a ghost of ours, or one that we have forgotten: nobody else can have such an id."""
         return self._ghosts.by_id(user) is not None or (self._known is True and may_be_ghost(user, self._server))
+
+    def ghost_of(self, user: str) -> Ghost | None:
+        """The ghost with that id, if it is remembered."""
+        return self._ghosts.by_id(user)
 
     def senders(self, face: Face) -> tuple[str, ...]:
         """The ghost that may have said something for who has that face."""
@@ -162,7 +177,7 @@ class Faces:
                 await self._stays_out(ghost, joined, face)
             if ghost is None or not ghost.inside(joined.id):
                 return None
-        await self._note_spoke(ghost)
+        await self._note_spoke(ghost, face)
         return ghost
 
     async def gives_way(self, ghost: Ghost, joined: JoinedRoom, face: Face, error: ApiError) -> bool:
@@ -245,11 +260,12 @@ class Faces:
             await is_set_within(self._checked, _WITHIN_S)
         return self._known is True
 
-    async def _note_spoke(self, ghost: Ghost) -> None:
-        """Keep the day of its last words: once a day, as each time would take another transaction."""
+    async def _note_spoke(self, ghost: Ghost, face: Face) -> None:
+        """Keep the day of its last words, and what was seen of its person: once a day, as each time would take another
+        transaction."""
         today = self._today()
-        if ghost.day != today or ghost.user in self._changed:
-            ghost.day = today
+        if ghost.day != today or ghost.user in self._changed or (ghost.mask, ghost.member) != (face.mask, face.member):
+            ghost.day, ghost.mask, ghost.member = today, face.mask, face.member
             self._changed.discard(ghost.user)
             await self._making.keep(ghost)
 
@@ -351,6 +367,8 @@ class Faces:
         while loop.time() < until and self._online.is_set() and stamp(self._service.path) == seen:
             await asyncio.sleep(_LOOK_S)
             await self._flush()
+            if self._known:
+                await self._leave_unwanted()
 
     async def _check(self) -> None:
         try:
@@ -387,6 +405,20 @@ class Faces:
                     await self._making.leave(ghost, room, "silent for long")
             except (ApiError, Unreachable):
                 return
+
+    async def _leave_unwanted(self) -> None:
+        """Let ghosts leave whose people are not carried there any more: some at each look, all within five seconds."""
+        for _ in range(max(1, len(self._ghosts) // _LOOKS)):
+            ghost = next(self._looking, None)
+            if ghost is None:
+                self._looking = iter(self._ghosts)
+                return
+            person = ghost.person()
+            inside = [room for room, place in ghost.rooms.items() if place is Place.IN]
+            for room in inside if ghost.mask else ():
+                if person is not None and not self._may_stay(person, room):
+                    with suppress(ApiError, Unreachable):  # it is tried again in some seconds
+                        await self._making.leave(ghost, room, "what they say is not carried there any more")
 
     async def _flush(self) -> None:
         """Keep what was heard of ghosts."""

@@ -7,7 +7,9 @@ from enum import StrEnum
 
 from bridge.matrix.dialect.face import Face
 from bridge.matrix.dialect.fields import Json, number, table, word
-from bridge.matrix.dialect.ghost_ids import ghost_id
+from bridge.matrix.dialect.ghost_ids import ghost_id, parsed
+from bridge.model.casemap import Casemapping
+from bridge.model.people import Identity, Proof, Sender
 
 KEY = "ghost "
 """How the keys of the network's memory begin that each keep a ghost."""
@@ -37,7 +39,8 @@ class Place(StrEnum):
 class Ghost:
     """The account of one person. `owner`: as in `Face`; `shown`, `picture`: its name and the `mxc://` URI of its
     picture, '' if it has none yet; `rooms`: where it stands, by room ids; `why`: who has removed it from rooms, in
-    words; `day`: when it spoke last, in days since the epoch. `made`: the homeserver has the account."""
+    words; `day`: when it spoke last, in days since the epoch. `made`: the homeserver has the account. `mask`,
+    `member`: as in `Face`."""
 
     user: str
     owner: str = ""
@@ -47,6 +50,8 @@ class Ghost:
     rooms: dict[str, Place] = field(default_factory=dict)
     why: dict[str, str] = field(default_factory=dict)
     day: int = 0
+    mask: str = ""
+    member: str = ""
 
     @property
     def localpart(self) -> str:
@@ -83,9 +88,18 @@ class Ghost:
         """Somebody has removed it from the room."""
         self.rooms[room_id], self.why[room_id] = how, why
 
+    def person(self) -> Sender | None:
+        """Whom it is the ghost of, by what was seen of them last; None if its id does not say."""
+        if (found := parsed(self.user)) is None:
+            return None
+        network, name = found
+        proofs = () if self.owner else (Identity(Proof.IRC, network, name),)
+        shown = self.shown or name
+        return Sender(network, name, shown, proofs, Casemapping.RFC1459, mask=self.mask, user=self.member or None)
+
     def dump(self) -> str:
         fields = {"owner": self.owner, "shown": self.shown, "picture": self.picture, "made": self.made}
-        fields |= {"rooms": self.rooms, "why": self.why, "day": self.day}
+        fields |= {"rooms": self.rooms, "why": self.why, "day": self.day, "mask": self.mask, "member": self.member}
         return json.dumps({key: value for key, value in fields.items() if value}, separators=(",", ":"))
 
     @classmethod
@@ -100,7 +114,9 @@ class Ghost:
         rooms = {room: Place(how) for room in stands if (how := word(stands, room)) in tuple(Place)}
         why = {room: word(table(fields, "why"), room) for room in table(fields, "why")}
         owner, shown, picture = (word(fields, key) for key in ("owner", "shown", "picture"))
-        return cls(user, owner, shown, picture, fields.get("made") is True, rooms, why, number(fields, "day") or 0)
+        made, day = fields.get("made") is True, number(fields, "day") or 0
+        mask, member = word(fields, "mask"), word(fields, "member")
+        return cls(user, owner, shown, picture, made, rooms, why, day, mask, member)
 
 
 class Ghosts:
@@ -129,7 +145,7 @@ class Ghosts:
         user = self._id(face)
         if not user or user in self._ghosts or len(self._ghosts) >= KNOWN:
             return self._ghosts.get(user)
-        ghost = self._ghosts[user] = Ghost(user, face.owner, day=today)
+        ghost = self._ghosts[user] = Ghost(user, face.owner, day=today, mask=face.mask, member=face.member)
         return ghost
 
     def is_full(self) -> bool:

@@ -19,10 +19,12 @@ from bridge.matrix.dialect.sync import (
     Uncarried,
 )
 from bridge.matrix.dialect.verification import Verification
+from bridge.matrix.ghosts.records import Ghost
 from bridge.matrix.hearing.asking import Answer, Asking, PositionLost
 from bridge.matrix.hearing.changing import Changing
 from bridge.matrix.hearing.ended_polls import EndedPolls
 from bridge.matrix.hearing.gap import NotShown
+from bridge.matrix.hearing.moderation import moderated
 from bridge.matrix.hearing.pending import Fresh, News, Pending
 from bridge.matrix.hearing.people import People
 from bridge.matrix.hearing.position import SyncPosition
@@ -64,9 +66,11 @@ class Listening:
         verifying: Verifying | None = None,
         power_changed: Callable[[JoinedRoom], None] = lambda _: None,
         ghost_moved: Callable[[JoinedRoom, Membership], None] = lambda *_: None,
+        ghost_of: Callable[[str], Ghost | None] = lambda _: None,
     ) -> None:
         self._network = network
         self._carries = carries
+        self._ghost_of = ghost_of
         self._asking = asking
         self._rooms = rooms
         self._joining = joining
@@ -230,6 +234,8 @@ class Listening:
         """What is told of `entry`, which has not changed yet what we know of the room. Nothing of what we did."""
         us = self._asking.us.user
         match entry:
+            case Membership() if self._rooms.is_ghost(entry.user) and entry.id not in joined.past:
+                return await self._of_a_ghost(joined, entry, answer)
             case Said() | Membership() | Uncarried() | Sealed() | Verification() if (
                 entry.id in joined.past or us == entry.user or self._rooms.is_ghost(entry.user)
             ):
@@ -251,6 +257,14 @@ class Listening:
                 return await self._unread(joined, opened) if isinstance(opened, Unreadable) else opened
             case _:
                 return None
+
+    async def _of_a_ghost(self, joined: JoinedRoom, member: Membership, answer: Answer) -> Event | None:
+        """What somebody else does to a ghost."""
+        is_ours = member.sender == self._asking.us.user or self._rooms.is_ghost(member.sender)
+        if is_ours or joined.private or not member.id:
+            return None
+        who = await self._people.sender(joined, member.sender)
+        return moderated(joined, member, self._ghost_of(member.user), who, replayed=answer.replayed)
 
     async def _unread(self, joined: JoinedRoom, found: Unreadable) -> Unread:
         who = await self._people.sender(joined, found.user)

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bridge.matrix.dialect.face import Face
-from bridge.matrix.dialect.ghost_ids import escaped, ghost_id, may_be_ghost
+from bridge.matrix.dialect.ghost_ids import escaped, ghost_id, may_be_ghost, parsed
 from bridge.matrix.ghosts.records import Ghosts
 from bridge.model.casemap import Casemapping
 from bridge.model.identifiers import MATRIX_ID_LIMIT, matrix_user
@@ -44,6 +44,21 @@ def test_an_id_is_valid_whatever_the_names_and_never_too_long(
     assert len(found.encode()) <= MATRIX_ID_LIMIT
     assert may_be_ghost(found, server)
     assert not may_be_ghost(found, server + "x")
+
+
+@given(_WHO, st.integers(1, 200))
+@example(("libera", "x_y", 1), 9)
+def test_an_id_tells_whose_it_is_unless_it_is_too_long(who: tuple[str, str, int], length: int) -> None:
+    network, name, number = who
+    found = parsed(ghost_id(network, escaped(name), number, "h" * length))
+    assert found in ((network, name), None)
+    if len(network.encode(errors="surrogatepass")) + len(name.encode(errors="surrogatepass")) < 10:
+        assert found is not None
+
+
+@pytest.mark.parametrize("user", ["@bob:hs", "@irc_:hs", "@irc_quack:hs", "@irc_a_b_c_d:hs", "@irc_a_b_12:hs", ""])
+def test_an_id_that_is_no_ghosts_tells_of_nobody(user: str) -> None:
+    assert parsed(user) is None
 
 
 def test_a_server_with_too_long_a_name_has_no_ghosts() -> None:
