@@ -4,11 +4,12 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 
 from bridge.irc.client import IrcNetwork
 from bridge.irc.dialect.operations import Say, decode
 from bridge.irc.puppets import nicks
-from bridge.model.event import Message, Room
+from bridge.model.event import Message, Moderation, Room
 from bridge.model.presentation import Banned, Memberships, Presentation
 from bridge.model.text import words
 from bridge.network import Batch, Network
@@ -35,14 +36,16 @@ _SERVICES = "Guest"
 
 
 class _Heard(IrcNetwork):
-    """`acknowledged`: the ids of all events after which more was asked for."""
+    """`acknowledged`: the ids of all events after which more was asked for. That a puppet was kicked is not passed on:
+    the homeserver's model cannot tell it."""
 
     acknowledged: set[str]
 
     async def events(self, cursor: str | None) -> AsyncGenerator[Batch, None]:
         async with aclosing(super().events(cursor)) as batches:
             async for batch in batches:
-                yield batch
+                carried = tuple(event for event in batch.events if not isinstance(event.body, Moderation))
+                yield replace(batch, events=carried)
                 self.acknowledged.update(event.id for event in batch.events)
 
 
