@@ -1,6 +1,6 @@
 """The contract of a chat network, and the errors that it raises."""
 
-from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
@@ -311,6 +311,20 @@ class Signals(Protocol):
 
     async def typing(self, room: Room, active: bool) -> None:  # noqa: FBT001
         """Show others in `room` that we are typing, or have stopped. Never raises."""
+        ...
+
+
+IsAway = Callable[[str], Awaitable[bool | None]]
+"""Whether a person is away, by their address on another network; None if that is not known."""
+
+
+@runtime_checkable
+class KnowsPresence(Protocol):
+    """A network that tells who is away."""
+
+    async def is_away(self, user: str) -> bool | None:
+        """Whether the person with that address is away; None if they are not of this network, or it does not say.
+        Never raises."""
         ...
 
 

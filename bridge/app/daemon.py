@@ -291,7 +291,10 @@ class _Daemon:
     async def _begin_network(self, name: str, lease: Lease, *, needed: bool) -> None:
         await record_commands(self._config, name, self._users.audit)
         rooms = self._gate.links.rooms(name)
-        network = wiring.network(self._config, name, rooms, lease, self._rng, self._gate, self._users, self._identd)
+        network = wiring.network(
+            *(self._config, name, rooms, lease, self._rng, self._gate, self._users, self._identd),
+            is_away=self._running.is_away,
+        )
         await self._running.start(network, lease, needed=needed)
 
     async def _reload(self) -> Json:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from bridge.network import Network, Refused
+from bridge.network import KnowsPresence, Network, Refused
 from bridge.relay.intake import Relay
 from bridge.relay.watch import Lookout
 from bridge.store import Lease, LeaseLost, Unavailable
@@ -95,6 +95,13 @@ class Running:
     def refused(self) -> Sequence[str]:
         """The networks that ended by themselves: what they refused may be mended by now."""
         return [name for name, runner in self._runners.items() if runner.accepting.done()]
+
+    async def is_away(self, user: str) -> bool | None:
+        """Whether a person is away, as the first network says that knows; None if none does."""
+        for network in [*self.networks.values()]:
+            if isinstance(network, KnowsPresence) and (away := await network.is_away(user)) is not None:
+                return away
+        return None
 
     async def look_out(self) -> None:
         """Tell people which rooms are away, and which are back, for ever."""

@@ -26,7 +26,7 @@ from bridge.irc.settings import IrcSettings
 from bridge.matrix.client import MatrixNetwork
 from bridge.matrix.settings import MatrixSettings
 from bridge.model.event import Room
-from bridge.network import MediaSource, Network, Refused, Signals
+from bridge.network import IsAway, MediaSource, Network, Refused, Signals
 from bridge.previews.fetcher import Fetcher
 from bridge.relay.admins import Admins
 from bridge.relay.health import MAX_AGE_S
@@ -51,6 +51,7 @@ def network(
     gate: Gate,
     users: Users,
     identd: Identd,
+    is_away: IsAway | None = None,
 ) -> Network:
     """The network that the config calls `name`, not connected yet. While the store is full, it waits before it sends
     what has to be stored first."""
@@ -81,6 +82,7 @@ def network(
                 accounts=Logins(users, vault_of(config), name),
                 greets=gate.greets,
                 identd=identd,
+                is_away=is_away,
             )
         case _ as never:
             assert_never(never)

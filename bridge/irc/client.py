@@ -52,6 +52,7 @@ from bridge.model.presentation import DEFAULT, Presentation
 from bridge.network import (
     Batch,
     InDoubt,
+    IsAway,
     Memory,
     News,
     PermanentError,
@@ -107,11 +108,13 @@ class IrcNetwork:
         accounts: Accounts | None = None,
         greets: Greets = greets_nobody,
         identd: Identd | None = None,
+        is_away: IsAway | None = None,
     ) -> None:
         """`is_ours`: whether this process is certainly the one that runs the network. While it is not, it does not
         connect: it would take the nick from the one that does. `members`: who may have a puppet; None: each member.
         `accounts`: with which services accounts puppets log in; None: with none. `greets`: of whom it is told that they
-        were in a channel before we came. `identd`: that of the process, if other networks have it, too."""
+        were in a channel before we came. `identd`: that of the process, if other networks have it, too. `is_away`:
+        whether a member is away."""
         self._is_ours = is_ours
         self._greets = greets
         self.name = settings.name
@@ -150,6 +153,7 @@ class IrcNetwork:
             members=members,
             hear=self._hear_whisper,
             identd=identd,
+            is_away=is_away,
             accounts=accounts,
         )
         resends = settings.on_doubt == "resend"

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from bridge.matrix.avatars import Avatars
 from bridge.matrix.calling import Calling
 from bridge.matrix.crypto.account.setting_up import SettingUp
 from bridge.matrix.crypto.encryption import Encryption
+from bridge.matrix.dialect.fields import word
 from bridge.matrix.dialect.place import Place
 from bridge.matrix.dialect.render import render
 from bridge.matrix.dialect.sources import parse
@@ -26,7 +27,7 @@ from bridge.matrix.hearing.asking import Asking
 from bridge.matrix.hearing.listening import Listening
 from bridge.matrix.hearing.remembering import Remembering
 from bridge.matrix.hearing.unsealing import Unsealing
-from bridge.matrix.http.homeserver import Homeserver
+from bridge.matrix.http.homeserver import ApiError, Homeserver, Unreachable
 from bridge.matrix.http.patience import Patience
 from bridge.matrix.http.pulse import Pulse
 from bridge.matrix.receipts import Receipts
@@ -53,6 +54,7 @@ from bridge.network import (
     NoComparison,
     NotNow,
     NotSigned,
+    Refused,
     Vitals,
 )
 
@@ -259,6 +261,15 @@ class MatrixNetwork:
     def download(self, source: str) -> AbstractAsyncContextManager[Download]:
         """See `bridge.network.MediaSource`."""
         return self._downloads.download(source)
+
+    async def is_away(self, user: str) -> bool | None:
+        """See `bridge.network.KnowsPresence` (spec, "Presence")."""
+        if not user.startswith("@") or not self._online.is_set():
+            return None
+        with suppress(ApiError, Unreachable, Refused):
+            found = await self._homeserver.get("presence", user, "status")
+            return word(found, "presence") != "online"
+        return None
 
     async def attach(self, file: Fetched, rooms: Collection[Room] = ()) -> Attached:
         """See `bridge.network.MediaSink`. It is encrypted if any of `rooms` is: clients show it in the others, too."""

@@ -4,10 +4,11 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from structlog.testing import capture_logs
@@ -529,6 +530,20 @@ async def test_a_payload_that_is_malformed_or_too_large_is_never_sent(synapse: S
         for payload in ("{", '{"body": "%s"}' % ("x" * 70_000)):
             with pytest.raises(PermanentError):
                 await network.send(Post.of(us.rooms[0], ("d",), len(payload), payload))
+
+
+async def test_the_homeserver_tells_who_is_away(synapse: Synapse) -> None:
+    async with pond(synapse) as (us, alice, _), us.running() as network:
+        path = f"presence/{quote(alice.user_id)}/status"
+        for presence, away in (("online", False), ("unavailable", True), ("online", False)):
+            async with asyncio.timeout(_PATIENCE):
+                while await network.is_away(alice.user_id) is not away:
+                    with suppress(MatrixError):  # she may not say it as often as this
+                        await alice.call("PUT", path, {"presence": presence})  # her own client says that she is there
+                    await asyncio.sleep(1)
+        assert await network.is_away(synapse.user_id("nobody-at-all")) is None
+        assert await network.is_away("libera/alice") is None
+    assert await network.is_away(alice.user_id) is None
 
 
 async def test_a_rate_limit_is_a_transient_error_with_the_pause_of_the_homeserver(tmp_path: Path) -> None:

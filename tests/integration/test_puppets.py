@@ -1,10 +1,12 @@
 """Members with a nick of their own, on real servers: InspIRCd with every tag, and ngIRCd with none."""
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
 from bridge.demo.people import IrcPerson
+from bridge.demo.people.irc import Line
 from bridge.demo.servers import InspIRCd, Process
 from bridge.demo.servers.process import HOST
 from bridge.irc.dialect.operations import React, Voice, encode
@@ -12,7 +14,7 @@ from bridge.irc.puppets.crowd import _MUTED_S
 from bridge.irc.puppets.nicks import username
 from bridge.model.event import Kind
 from bridge.model.outbox import Post
-from bridge.model.people import GUEST
+from bridge.model.people import GUEST, Sender
 from bridge.model.presentation import Banned
 from bridge.network import PermanentError
 from tests.fakes.memory import Notebook
@@ -268,3 +270,41 @@ async def test_a_stranger_who_sounds_like_services_takes_no_nick_from_a_puppet(s
         await says(us, ann, "two")
         await says(us, ann, "three")
         assert {(await bob.heard(words)).sender for words in ("one", "two", "three")} == {ann.user}
+
+
+async def test_who_is_away_on_matrix_is_away_on_irc_and_back_with_their_words(
+    server: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge.irc.puppets.crowd._AWAY_S", 0.2)
+    monkeypatch.setattr("bridge.irc.puppets.absence._SPOKE_S", 0.5)
+    ann, asked, away = member(unique("ann")), list[str](), [False]
+
+    async def is_away(user: str) -> bool:
+        asked.append(user)
+        return away[0]
+
+    async with pond(server) as (us, bob):
+        us.network._puppets._is_away = is_away
+        await says(us, ann, "one")
+        await bob.heard("one")
+
+        async def until(flag: str) -> None:
+            """What WHO shows: H is here, G is gone."""
+            async with asyncio.timeout(15):
+                while not (await bob.ask(f"WHO {us.room.id}", _is_about(ann))).params[6].startswith(flag):  # noqa: ASYNC110
+                    await asyncio.sleep(1)
+
+        async with asyncio.timeout(15):
+            while not asked:  # noqa: ASYNC110  (nothing shows that somebody is seen to be there)
+                await asyncio.sleep(0.1)
+        await until("H")
+        away[0] = True
+        await until("G")
+        away[0] = False
+        await says(us, ann, "two")
+        await until("H")
+        assert set(asked) == {ann.address}
+
+
+def _is_about(who: Sender) -> Callable[[Line], bool]:
+    return lambda line: line.command == "352" and line.params[5] == who.user

@@ -116,6 +116,10 @@ class PuppetConnection:
             self._goodbye(reason)
             self._end(Closed(reason))
 
+    def show(self, lines: Sequence[Write]) -> None:
+        """Write what changes how others see the puppet."""
+        self._do(lines)
+
     def join(self, channel: str, key: str) -> None:
         self._do(self.session.join(channel, key))
 

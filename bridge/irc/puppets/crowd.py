@@ -3,7 +3,7 @@
 import asyncio
 import random
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -15,7 +15,9 @@ from bridge.irc.dialect.operations import Voice
 from bridge.irc.dialing import sources
 from bridge.irc.dialing.dial import Dial, Dialed
 from bridge.irc.dialing.servers import Address
+from bridge.irc.effects import Write
 from bridge.irc.puppets import nicks, origins
+from bridge.irc.puppets.absence import Absence
 from bridge.irc.puppets.book import Book, Changes
 from bridge.irc.puppets.connection import Pace, PuppetConnection
 from bridge.irc.puppets.faces import Face, Faces
@@ -45,11 +47,14 @@ from bridge.lib.waiting import is_set_within
 from bridge.model.casemap import Casemapping
 from bridge.model.people import Sender
 from bridge.model.text import folded
+from bridge.network import IsAway
 
 log = structlog.get_logger()
 
 _WAITS_S = 3.0
 """Seconds that words wait for a puppet to connect, or to join: then the bridge's own account says them."""
+_AWAY_S = 60.0
+"""Seconds between looks at who is away."""
 _BEAT_S = 2.0
 """Seconds between looks at who may still have a puppet."""
 _BARRED_S = 60.0
@@ -163,6 +168,7 @@ class Puppet:
     joining: dict[str, float] = field(default_factory=dict)
     seen: set[str] = field(default_factory=set)
     bars: dict[str, Bar] = field(default_factory=dict)
+    absence: Absence = field(default_factory=Absence)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     remembering: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -198,8 +204,8 @@ def _hears_nothing(_puppet: Puppet, _said: Whispered) -> bool:
 
 class Puppets:
     """Makes puppets, lazily, and keeps them. `eyes` gives the bridge's own connection, None while it is offline; `keep`
-    stores what is to be remembered over restarts; `hear` takes what is said to one in private. Times are those of the
-    loop's clock."""
+    stores what is to be remembered over restarts; `hear` takes what is said to one in private; `is_away` tells whether
+    a member is away. Times are those of the loop's clock."""
 
     def __init__(
         self,
@@ -214,7 +220,9 @@ class Puppets:
         hear: Hear = _hears_nothing,
         identd: Identd | None = None,
         accounts: Accounts | None = None,
+        is_away: IsAway | None = None,
     ) -> None:
+        self._is_away = is_away
         self._accounts = accounts or NoAccounts()
         self._wrong = WrongLogins({})
         self._settings = settings
@@ -259,7 +267,9 @@ class Puppets:
             beating: asyncio.Task[None] | None = None
             while True:
                 puppet = await self._begun.get()
-                beating = beating or group.create_task(self._beat(), name=f"puppets {self._settings.name}")
+                if beating is None:
+                    beating = group.create_task(self._beat(), name=f"puppets {self._settings.name}")
+                    group.create_task(self._look_for_absence(), name=f"away {self._settings.name}")
                 group.create_task(self._live(puppet), name=f"puppet {puppet.voice.user}")
 
     def leave(self) -> None:
@@ -333,6 +343,7 @@ class Puppets:
         puppet = self._puppets.get(key)
         if puppet is not None:
             puppet.spoke_at, puppet.voice = now, voice
+            self._show(puppet, puppet.absence.spoke())
             return puppet
         is_paused = now < max(self._paused_until, self._not_before.get(key, 0.0))
         if is_paused or len(self._puppets) >= self._settings.puppets.limit:
@@ -505,6 +516,7 @@ class Puppets:
             case Welcomed(nick):
                 puppet.face.nick, puppet.noted = nick, False
                 self.faces.connected(puppet.face)
+                puppet.absence.connected()
                 self._pauses = 0
                 self._failures.pop(user.casefold(), None)
                 self._tell_nick(puppet)
@@ -645,6 +657,20 @@ class Puppets:
         connection = puppet.connection
         is_idle = connection is not None and connection.open and not connection.is_speaking
         return is_idle and puppet.login != self._accounts.version(puppet.voice.user)
+
+    async def _look_for_absence(self) -> None:
+        """Show who is away, for ever. One is asked about at a time."""
+        while self._is_away is not None and self._settings.puppets.away:
+            await asyncio.sleep(_AWAY_S)
+            for puppet in [*self._puppets.values()]:
+                if puppet.online:
+                    away = await self._is_away(puppet.voice.identity)
+                    silent_s = self._now() - puppet.spoke_at
+                    self._show(puppet, puppet.absence.looked(away=away, silent_s=silent_s))
+
+    def _show(self, puppet: Puppet, lines: Sequence[Write]) -> None:
+        if lines and puppet.online and puppet.connection is not None:
+            puppet.connection.show(lines)
 
     def _retire(self, puppet: Puppet, reason: str) -> None:
         puppet.is_over = True

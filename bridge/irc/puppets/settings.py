@@ -55,6 +55,9 @@ class PuppetSettings(Section):
     connect_every: Annotated[Lasting, AfterValidator(_spaced)] = Field(default="5s", validate_default=True)
     """How long to wait between two of these connections: networks throttle those who connect too fast. `off`: not at
     all."""
+    away: bool = True
+    """Show on IRC that a member is away while their homeserver says that they are. It is asked once a minute for each
+    connection; some homeservers do not tell."""
     webirc: Webirc | None = None
     """Tell the server an address of each member's own, if its admins have given the bridge a password for that
     (WEBIRC)."""
