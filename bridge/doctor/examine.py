@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bridge.config import Config
 from bridge.config.links import links_of
-from bridge.doctor import daemon, irc, machine, matrix, outbox
+from bridge.doctor import daemon, irc, logins, machine, matrix, outbox
 from bridge.doctor.finding import Finding, fail, ok
 from bridge.irc.settings import IrcSettings
 from bridge.matrix.ghosts.registration import token_file
@@ -34,6 +34,7 @@ def _local(config: Config, *, runs: bool) -> Iterator[Finding]:
     yield from daemon.found(config.store.path, config.file, runs=runs)
     yield from machine.found(config, runs=runs)
     yield from outbox.found(config.store.place)
+    yield from logins.found(config)
 
 
 def _network(config: Config, name: str, *, runs: bool) -> AsyncGenerator[Finding, None]:

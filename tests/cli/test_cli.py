@@ -589,9 +589,9 @@ def test_explain_says_which_bots_would_hear_a_text_or_why_it_would_be_refused(po
     assert "is not NICK!USER@HOST" in fail(pond, 2, "explain", "--as", "irc/alice!x", "--in", "pond")
 
 
-CSV = """name,role,matrix,irc
-alice,admin,@alice:hs @alice:other,irc/alice
-bob,,,irc/bob
+CSV = """name,role,matrix,irc,puppet
+alice,admin,@alice:hs @alice:other,irc/alice,off
+bob,,,irc/bob,
 """
 
 
@@ -613,6 +613,7 @@ def test_users_can_be_imported_from_csv_or_json_and_exported_again(pond: Path) -
         run(pond, "init-db")
         run(pond, "import-users", f"out.{shape}")
         assert run(pond, "list-users", "--json") == before
+    assert [user["puppet"] for user in json.loads(before)] == [False, True]
     assert "argon2" not in run(pond, "export-users")
     assert [user["name"] for user in json.loads(run(pond, "export-users", "--json"))] == ["alice", "bob"]
     assert "already" in fail(pond, 2, "export-users", "out.csv")
@@ -634,6 +635,7 @@ def test_users_can_be_imported_from_csv_or_json_and_exported_again(pond: Path) -
         ("name,password_hash\nalice,secret\n", "line 2: password_hash is not an Argon2id hash"),
         ("name,password_hash\nalice,$argon2id$junk\n", "line 2: password_hash is not an Argon2id hash"),
         ("name,role\nalice\n", "line 2: must have 2 columns"),
+        ("name,puppet\nalice,maybe\n", "line 2: puppet is on or off, not 'maybe'"),
         ('name\n"alice\r\nbob"\n', "one word"),
         ("", "line 1: the columns are"),
         ("name\n\x00\n", ""),

@@ -8,10 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from bridge.doctor import daemon, irc, machine, matrix, outbox, reach
+from bridge.admin import irc_logins
+from bridge.config import Config
+from bridge.doctor import daemon, irc, logins, machine, matrix, outbox, reach
 from bridge.doctor.finding import Finding, Outcome, as_json, fail, failed, lines, ok
 from bridge.irc.probing import Offer
 from bridge.irc.wire.line import Line, parse
+from bridge.users import User
+from bridge.users.tinydb import TinyUsers
 from tests.integration.certificates import self_signed
 from tests.settings import irc_settings, matrix_settings
 
@@ -198,3 +202,18 @@ def test_encryption_works_or_is_not_needed() -> None:
 def test_a_daemon_that_cannot_be_asked_is_told(tmp_path: Path) -> None:
     assert [verdict(each) for each in daemon.found(tmp_path / "store", tmp_path / "config.yaml", runs=True)] == [WARN]
     assert [verdict(each) for each in daemon.found(tmp_path / "store", tmp_path / "config.yaml", runs=False)] == [SKIP]
+
+
+def test_accounts_of_members_fail_without_their_key(tmp_path: Path) -> None:
+    net = {"type": "irc", "server": "localhost:6667", "tls": False, "nick": "duck"}
+    paths = {"users": {"database": tmp_path / "users.json"}, "store": {"path": tmp_path / "store"}}
+    links = {"pond": {"rooms": ["net/#pond"], "puppets": "members"}}
+    config = Config.model_validate({"networks": {"net": net}, "links": links, **paths})
+    assert [*logins.found(config)] == []
+    users = TinyUsers.create(tmp_path / "users.json")
+    users.add(User("alice"))
+    assert [*logins.found(config)] == []
+    irc_logins.keep(users, config, "alice", "net", "al", "hunter2")
+    assert [verdict(finding) for finding in logins.found(config)] == [OK]
+    irc_logins.vault_of(config).path.unlink()
+    assert [verdict(finding) for finding in logins.found(config)] == [FAIL]

@@ -19,7 +19,8 @@ from bridge.users import Role, User, UsersError
 from bridge.users import identities as parse
 from bridge.users.passwords import is_hash
 
-_COLUMNS = ("name", "role", "matrix", "irc", "irc_mask", "password_hash")
+_COLUMNS = ("name", "role", "matrix", "irc", "irc_mask", "puppet", "password_hash")
+_PUPPET = {"on": True, "off": False, True: True, False: False}
 _KINDS = {"matrix": parse.matrix, "irc": parse.irc, "irc_mask": parse.irc_mask}
 _LARGEST = 64 << 20
 """Largest file in bytes: a million users."""
@@ -35,8 +36,8 @@ _FORMAT = click.option("--format", "shape", type=click.Choice(["csv", "json"]), 
 def import_users(office: Office, file: Path, shape: str | None, update: bool, dry_run: bool) -> Answer:
     """Add the users of FILE (- is standard input): all of them, or none and an error that names the place.
 
-    CSV has the columns name, role, matrix, irc, irc_mask, with blanks between several identities; JSON is what
-    `export-users` or `users --json` writes. Passwords are given as hashes only (password_hash).
+    CSV has the columns name, role, matrix, irc, irc_mask, with blanks between several identities, and puppet (on, off);
+    JSON is what `export-users` or `users --json` writes. Passwords are given as hashes only (password_hash).
     """
     found = [*_users(_read(file), _shape(file, shape), office)]
     known = {parse.same_name(user.name): user for user in office.users.list()}
@@ -127,7 +128,10 @@ def _user(row: Mapping[str, Any]) -> User:
         raise ValueError("password_hash is not an Argon2id hash; give passwords with `set-password`")
     name = parse.new_name(row["name"])
     role, known = Role(row.get("role") or Role.MEMBER), parse.distinct(map(parse.checked, identities))
-    return User(name, role, known, password, puppet=row.get("puppet") is not False)
+    puppet = row.get("puppet")
+    if puppet not in (None, "", *_PUPPET):
+        raise ValueError(f"puppet is on or off, not {puppet!r}")
+    return User(name, role, known, password, puppet=_PUPPET.get(puppet, True))
 
 
 def _kept(user: User, before: User) -> User:
@@ -147,6 +151,7 @@ def _rehearse(office: Office, found: Sequence[User]) -> None:
 
 def _row(user: User, *, with_passwords: bool) -> dict[str, str]:
     row = {"name": user.name, "role": str(user.role), "matrix": "", "irc": "", "irc_mask": ""}
+    row["puppet"] = "on" if user.puppet else "off"
     for column in _KINDS:
         kind = Proof(column.replace("_", "-"))
         row[column] = " ".join(str(one) for one in user.identities if one.kind is kind)
