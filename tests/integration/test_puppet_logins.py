@@ -71,14 +71,14 @@ async def test_a_puppet_logs_in_to_its_owners_account_before_it_says_anything(se
         assert us.news == []
 
 
-async def test_a_registered_nick_of_somebody_else_is_left_for_that_of_the_account(services: Anope) -> None:
+async def test_a_registered_nick_of_somebody_else_is_left_for_that_of_the_account(services: Anope, log: Log) -> None:
     """Services complain of a nick that is not that of the account: the next one is it."""
     ann, account = member(unique("ann")), unique("annes")
     await services.register(str(ann.user), "of somebody else".replace(" ", ""))
     await services.register(account, PASSWORD)
     async with pond(services, Given(**{str(ann.user): (account, PASSWORD)})) as (us, bob):
         await says(us, ann, "one")
-        await bob.line(lambda line: line.command == "NICK" and line.params[0] == account)
+        await log.shows("puppet_renamed")
         assert await account_of(bob, us, ann, "two") == (account, account)
 
 
