@@ -12,7 +12,7 @@ from bridge.demo.servers.process import HOST
 from bridge.irc.dialect.operations import React, Voice, encode
 from bridge.irc.puppets.crowd import _MUTED_S
 from bridge.irc.puppets.nicks import username
-from bridge.model.event import Kind
+from bridge.model.event import Kind, Moderation
 from bridge.model.outbox import Post
 from bridge.model.people import GUEST, Sender
 from bridge.model.presentation import Banned
@@ -170,7 +170,9 @@ async def test_after_a_kick_a_puppet_comes_back_with_its_owners_next_words(serve
         await says(us, ann, "two")
         heard = await bob.heard("two")
         assert (heard.sender, heard.text) == (ann.user, "two")
-        assert us.events == []
+        (kicked,) = [event.body for event in us.events]  # what it did itself is not told
+        assert isinstance(kicked, Moderation)
+        assert (kicked.person.user, kicked.reason) == (ann.user, "enough")
 
 
 async def test_nothing_beyond_the_limit_has_a_puppet(server: Process) -> None:

@@ -107,6 +107,13 @@ def test_no_mask_that_could_be_of_two_puppets_means_one(mask: str) -> None:
         assert mask.partition("!")[2].partition("@")[0].lstrip("*~") == name
 
 
+def test_the_nick_of_a_puppet_that_is_just_leaving_is_free_for_it_and_that_of_somebody_else_is_not() -> None:
+    talk = _talk()
+    assert [talk.session.is_known(nick) for nick in ("alice_", "bob", "duck", "nobody")] == [False, True, True, False]
+    talk.hears(f":alice_!{_USER}@bridge.example QUIT :x", f":alice_!{_USER}@elsewhere.example JOIN #pond")
+    assert talk.session.is_known("alice_")
+
+
 # What is done there
 
 

@@ -251,9 +251,13 @@ class Session:
         return next(filter(None, chain(found, alike)), None)
 
     def is_known(self, nick: str) -> bool:
-        """Whether it is our own nick, now or when we get it back, or that of somebody in our channels."""
+        """Whether it is our own nick, now or when we get it back, or that of somebody in our channels. A puppet is
+        nobody: we may not have seen yet that its old connection is gone."""
         state, fold = self._state, self._state.people.casemapping.fold
-        return fold(nick) in map(fold, (*state.us.names, state.settings.nick)) or state.people.knows(nick)
+        if fold(nick) in map(fold, (*state.us.names, state.settings.nick)):
+            return True
+        person = state.people.find(nick)
+        return person is not None and not state.faces.was_ours(Line("", source=person.source))
 
     def is_banned(self, target: str, nick: str) -> bool:
         """Whether somebody is banned or muted in a channel, as far as we have heard."""
