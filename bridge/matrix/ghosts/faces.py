@@ -259,7 +259,7 @@ class Faces:
         return [move for move in moves if not (move.face and await self._is_shown(joined, move, move.face))]
 
     async def _is_shown(self, joined: JoinedRoom, move: Move, face: Face) -> bool:
-        ghost = self._ghosts.of(face)
+        ghost = self._moved(move, face)
         place = ghost.rooms.get(joined.id) if ghost is not None else None
         if move.change in ("joined", "came"):
             return self._comes(joined, move, face, place)
@@ -283,6 +283,12 @@ class Faces:
                 raise
             return False
         return move.change == "left"  # whom people see next under another nick is to be said
+
+    def _moved(self, move: Move, face: Face) -> Ghost | None:
+        """The ghost of who has moved."""
+        if move.change == "replaced" and move.nick:
+            return self._ghosts.replaced(face, move.nick)
+        return self._ghosts.left(face) if move.change == "left" else self._ghosts.of(face)
 
     def _comes(self, joined: JoinedRoom, move: Move, face: Face, place: Place | None) -> bool:
         """Whether the ghost of who has joined comes, too: back, or for the first time where all have ghosts."""

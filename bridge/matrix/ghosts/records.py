@@ -19,6 +19,8 @@ KNOWN = 20_000
 """Most ghosts that are remembered, some 20 MB: one that was forgotten could be taken for somebody else's."""
 _OWNERS = 9
 """Most people who had one nick, and are told apart."""
+_HELD = 1_000
+"""Most people who go by another nick than their ghost."""
 _ROOMS = 50
 """Most rooms of one ghost."""
 
@@ -139,6 +141,7 @@ class Ghosts:
     def __init__(self, server: str) -> None:
         self._server = server
         self._ghosts: dict[str, Ghost] = {}
+        self._held: dict[str, tuple[str, str, str]] = {}  # of people who go by another nick: network, nick and owner
 
     def recall(self, kept: Mapping[str, str]) -> None:
         """Load those that an earlier run has kept."""
@@ -168,6 +171,29 @@ class Ghosts:
         ghost.learn(face)
         return ghost
 
+    def replaced(self, face: Face, nick: str) -> Ghost | None:
+        """Who has that face is called `nick` now: their ghost, which is given to nobody else while they are there, not
+        even to somebody of the same user and host who takes the old nick. Safe to repeat."""
+        before, now = (face.network, face.nick, face.owner), (face.network, nick, face.owner)
+        for user, holder in [*self._held.items()]:
+            ghost = self._ghosts.get(user)
+            if holder == now and ghost is not None and ghost.nick == face.nick:
+                return ghost
+            if holder == before:
+                self._held[user] = now
+            if holder == before and ghost is not None and ghost.nick == nick:
+                del self._held[user]
+        ghost = self.of(face)
+        if ghost is not None and face.owner and len(self._held) < _HELD:
+            self._held[ghost.user] = now
+        return ghost
+
+    def left(self, face: Face) -> Ghost | None:
+        """Who has that face is gone: their ghost. Others that were theirs may be given again."""
+        holder = (face.network, face.nick, face.owner)
+        self._held = {user: each for user, each in self._held.items() if each != holder}
+        return self.of(face)
+
     def is_full(self) -> bool:
         """Whether so many are in rooms that no other may come into one."""
         return len(self._ghosts) >= MOST and sum(Place.IN in ghost.rooms.values() for ghost in self) >= MOST
@@ -182,7 +208,8 @@ class Ghosts:
             ]
         except ValueError:
             return ""
-        theirs = (user for user in ids if user in self._ghosts and self._ghosts[user].owner == face.owner)
+        known = (user for user in ids if user in self._ghosts and user not in self._held)
+        theirs = (user for user in known if self._ghosts[user].owner == face.owner)
         free = (user for user in ids if user not in self._ghosts)
         return next(theirs, "") or next(free, "")
 

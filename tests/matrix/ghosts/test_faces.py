@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,9 @@ from bridge.matrix.dialect.operations import Move
 from bridge.matrix.dialect.sync import Membership
 from bridge.matrix.ghosts.records import KEY, Ghost, Place
 from bridge.matrix.http.homeserver import ApiError
+from bridge.model.people import Sender
 from bridge.network import FaceRemoved, TransientError
+from tests.events import irc
 from tests.matrix.ghosts.house import US, House, Pond, Run, face, ghost, person
 
 _BOB = person("bob")
@@ -289,6 +293,40 @@ async def test_a_ghost_is_found_by_the_nick_that_its_person_has_now(pond: Pond) 
         assert (found.user, found.account, found.shown) == (ghost("bob"), "bob", "Robert")
         assert run.faces.by_nick("libera", "bob") is None
         assert run.faces.by_nick("oftc", "robert") is None
+
+
+def _nameless(nick: str) -> Sender:
+    """Somebody without a services account, behind a gateway."""
+    return replace(irc(nick, None), mask=f"{nick}!web@gateway.example")
+
+
+def _replaced(old: str, new: str) -> Move:
+    return Move("replaced", "", face(_nameless(old)), nick=new)
+
+
+async def test_who_takes_a_nick_with_the_same_user_and_host_gets_another_ghost_while_the_first_is_there(
+    pond: Pond,
+) -> None:
+    async with pond.runs() as run:
+        move = partial(run.faces.move, run.joined)
+        await run.say(_nameless("kate"), "one")
+        for _ in range(2):  # once more, as in another room, or after a crash
+            await move([_replaced("kate", "katy")])
+        assert pond.house.members[ghost("kate_1")][0] == "leave"
+        await run.say(_nameless("kate"), "I am somebody else")
+        await run.say(_nameless("katy"), "two")
+        await move([_replaced("katy", "kat")])  # the first one goes on
+        await run.say(_nameless("kate"), "still me")
+        await move([Move("left", "", face(_nameless("kate")))])
+        await move([_replaced("kat", "kate")])  # and is back
+        await run.say(_nameless("kate"), "three")
+        assert pond.house.said == [
+            (ghost("kate_1"), "one"),
+            (ghost("kate_2"), "I am somebody else"),
+            (ghost("katy_1"), "two"),
+            (ghost("kate_2"), "still me"),
+            (ghost("kate_1"), "three"),
+        ]
 
 
 async def test_a_store_that_was_lost_makes_nothing_twice_and_lets_nobody_back_in(pond: Pond) -> None:
