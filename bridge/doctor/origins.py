@@ -67,6 +67,8 @@ def _not_in(subject: str, settings: IrcSettings, reason: str) -> Finding:
     puppets = settings.puppets
     if puppets.webirc is not None and "webirc" in reason.lower():
         return fail(f"{subject} webirc", reason, _GATEWAY)
+    if puppets.webirc is not None and " broke: " in reason:
+        return fail(f"{subject} webirc", f"{reason}; some servers that refuse WEBIRC do so", _GATEWAY)
     if puppets.source is not None:
         return fail(f"{subject} source", reason, _ROUTE.format(puppets.source))
     return fail(f"{subject} members", reason, "ask the server's admins: it may limit the connections of an address")

@@ -93,9 +93,13 @@ async def _whois(dialed: Dialed, session: PuppetSession) -> AsyncGenerator[Line,
 
 
 def _do(dialed: Dialed, outcomes: Iterable[Outcome]) -> None:
-    """Write what is to be written. Raises ProbeError if the server does not let us in."""
+    """Write what is to be written, at once: if a second write fails, nothing is read any more of why the server closes
+    the connection. Raises ProbeError if the server does not let us in."""
+    data = b""
     for outcome in outcomes:
         if isinstance(outcome, Closed):
             raise ProbeError(f"the server does not let a member in: {outcome.reason}")
         if isinstance(outcome, Write):
-            dialed.writer.write(outcome.data)
+            data += outcome.data
+    if data:
+        dialed.writer.write(data)
