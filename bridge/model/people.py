@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from bridge.lib.ids import digest
 from bridge.model.casemap import Casemapping
 
 
@@ -76,3 +77,10 @@ class Sender:
         if self.proofs or other.proofs:
             return not set(self.proofs).isdisjoint(other.proofs)
         return bool(self.connection) and self.connection == other.connection
+
+
+def owner_key(network: str, mask: str) -> str:
+    """By what somebody on IRC without an account is known again: a digest of user and host of their `nick!user@host`;
+    '' if these are not known."""
+    host = mask.partition("!")[2]
+    return digest("owner", network, host) if host else ""

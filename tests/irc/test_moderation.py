@@ -11,8 +11,8 @@ from bridge.irc.effects import Failed, Proved
 from bridge.irc.puppets.book import Book
 from bridge.irc.puppets.faces import Face, Faces
 from bridge.irc.puppets.nicks import username
-from bridge.irc.session.sanctions import owner_key
 from bridge.model.event import Act, Moderation
+from bridge.model.people import owner_key
 from bridge.network import Needless, PermanentError
 from tests.irc.test_session import ALL, Talk
 

@@ -8,8 +8,8 @@ from typing import assert_never
 from bridge.irc.dialect.operations import Moderate
 from bridge.irc.hearing.person import Person
 from bridge.irc.session.state import State
-from bridge.lib.ids import digest
 from bridge.model.event import Act
+from bridge.model.people import owner_key
 from bridge.network import Needless
 
 _LOOKED_AT = 5000
@@ -57,11 +57,6 @@ def _found(state: State, wanted: Moderate) -> Person | None:
     if person is None or not wanted.key or fold(person.nick) != fold(wanted.nick):
         return None
     return person if owner_key(state.settings.name, person.source.mask) == wanted.key else None
-
-
-def owner_key(network: str, mask: str) -> str:
-    """By what somebody without an account is known again: a digest of user and host of their `nick!user@host`."""
-    return digest("owner", network, mask.partition("!")[2])
 
 
 def _mask(state: State, wanted: Moderate, person: Person | None) -> str:

@@ -5,14 +5,13 @@ from dataclasses import dataclass, replace
 from html import escape
 from typing import Self
 
-from bridge.lib.ids import digest
 from bridge.matrix.dialect.fields import Json, number, values, word
 from bridge.matrix.dialect.ghost_ids import escaped, unescaped
 from bridge.matrix.dialect.lines import encodable
 from bridge.matrix.dialect.profile import PROFILE
 from bridge.model.attribution import shown_as
 from bridge.model.casemap import Casemapping
-from bridge.model.people import Proof, Sender
+from bridge.model.people import Proof, Sender, owner_key
 from bridge.model.text import printable
 
 _BREAK = "<br>"
@@ -67,10 +66,9 @@ class Face:
             if proof.kind is Proof.IRC and proof.network == sender.network:
                 name, owner = escaped(fold(proof.value)), ""
                 return cls(sender.network, name, owner, shown, nick=nick, member=member, mask=sender.mask)
-        host = sender.mask.partition("!")[2]
-        if not host:
+        owner = owner_key(sender.network, sender.mask)
+        if not owner:
             return None
-        owner = digest("owner", sender.network, host)
         return cls(sender.network, escaped(nick), owner, shown, nick=nick, member=member, mask=sender.mask)
 
     def encode(self) -> dict[str, object]:
